@@ -1,0 +1,31 @@
+"""The Celery application and the beat table: every sweeper, its period and why.
+
+A task is only a wake-up for a row. Whatever Redis or a killed worker loses, the next sweep finds.
+"""
+
+import os
+
+from celery import Celery
+from django.conf import settings
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "emabler.settings")
+
+app = Celery("emabler")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@app.on_configure.connect
+def _plan_sweeps(sender: Celery, **_: object) -> None:
+    """Fill the beat table once settings are read; the period is a setting so that journeys run fast."""
+    period = settings.SWEEP_INTERVAL_SECONDS
+    sender.conf.beat_schedule = {
+        # Commands nobody answered, or that no socket could take, must tell their session so.
+        "expire-commands": {"task": "chargers.tasks.expire_commands", "schedule": period},
+        # Session deadlines: start, stop, final meter value, full battery, forgotten transactions.
+        "sweep-sessions": {"task": "sessions_app.tasks.sweep_sessions", "schedule": period},
+        # Ended sessions whose wake-up was lost; payments past their deadline.
+        "sweep-payments": {"task": "payments.tasks.sweep_payments", "schedule": period},
+        # Deliveries whose time has come, also those a killed worker left claimed.
+        "deliver-due": {"task": "payments.tasks.deliver_due", "schedule": period},
+    }

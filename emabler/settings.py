@@ -1,0 +1,269 @@
+"""All settings, from the environment (12-factor); `.env.example` lists every key with its meaning.
+
+A wrong value stops the start and names itself. SQLite in one process is the default; `DATABASE_URL` and
+`REDIS_URL` turn the same code into several processes on PostgreSQL and Redis.
+"""
+
+from pathlib import Path
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from emabler.secrets import read_secret
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+if (BASE_DIR / ".env").exists():
+    environ.Env.read_env(BASE_DIR / ".env")
+
+VAR_DIR = Path(env("EMABLER_VAR_DIR", default=str(BASE_DIR / "var")))
+SECRETS_STORE = VAR_DIR / "secrets.env"
+
+# --- Core -----------------------------------------------------------------------------------------
+DEBUG = env.bool("DEBUG", default=False)
+DEMO = env.bool("EMABLER_DEMO", default=False)  # virtual terminal page, demo network, loopback http
+SECRET_KEY = read_secret("SECRET_KEY", store=SECRETS_STORE)
+# Receipt links are an HMAC of the session id under this key: changing it kills printed QR codes.
+RECEIPT_TOKEN_KEY = read_secret("RECEIPT_TOKEN_KEY", store=SECRETS_STORE)
+# Seals secrets that must be read back (webhook signing keys).
+SEALING_KEY = read_secret("SEALING_KEY", store=SECRETS_STORE)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+PUBLIC_URL = env("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")  # printed in receipts and QR codes
+ROOT_URLCONF = "emabler.urls"
+ASGI_APPLICATION = "emabler.asgi.application"
+WSGI_APPLICATION = "emabler.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "daphne",  # first, so that `runserver` serves ASGI
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "channels",
+    "csp",
+    "django_htmx",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "tariffs",
+    "chargers",
+    "sessions_app",
+    "payments",
+    "emabler",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- Database -------------------------------------------------------------------------------------
+_sqlite_default = f"sqlite:///{VAR_DIR / 'emabler.sqlite3'}"
+DATABASES = {"default": env.db_url("DATABASE_URL", default=_sqlite_default)}
+_database = DATABASES["default"]
+if _database["ENGINE"].endswith("sqlite3"):
+    Path(_database["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+    # WAL lets readers pass the one writer; IMMEDIATE takes the write lock at BEGIN, so two transactions
+    # never deadlock on the upgrade from read to write.
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 30,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=30000;",
+    }
+else:
+    # Under ASGI a request lives in a thread of its own, so a pool replaces persistent connections.
+    _database.setdefault("OPTIONS", {})["pool"] = {
+        "min_size": 1,
+        "max_size": env.int("DATABASE_POOL_SIZE", default=20),
+        "timeout": 15,
+    }
+
+# --- Redis, Channels, Celery ----------------------------------------------------------------------
+# Redis carries wake-ups only; losing all of it loses nothing (sweepers read the rows).
+REDIS_URL = env("REDIS_URL", default="")
+if REDIS_URL:
+    CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            "CONFIG": {"hosts": [REDIS_URL]},
+        }
+    }
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+else:
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+CELERY_BROKER_URL = REDIS_URL or "memory://"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    # A wake-up must never hold up the transaction's caller: give up fast, the sweeper comes anyway.
+    {"socket_connect_timeout": 2, "socket_timeout": 5, "visibility_timeout": 60}
+    if REDIS_URL
+    else {"polling_interval": 0.05}
+)
+CELERY_TASK_TIME_LIMIT = 50  # below the visibility timeout, so a task is never run twice at once
+CELERY_TIMEZONE = "UTC"
+
+# --- Time and language ----------------------------------------------------------------------------
+USE_TZ = True
+TIME_ZONE = "UTC"
+USE_I18N = True
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("fi", "Suomi"), ("sv", "Svenska")]
+
+# --- Static files ---------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True  # one command must serve the pages without a collectstatic step
+
+# --- Security -------------------------------------------------------------------------------------
+HTTPS = env.bool("HTTPS", default=False)  # set in production: secure cookies, HSTS, redirect
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+SECURE_SSL_REDIRECT = HTTPS
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
+SECURE_HSTS_SECONDS = 31536000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SESSION_COOKIE_SAMESITE = "Lax"
+SECURE_REFERRER_POLICY = "no-referrer"
+X_FRAME_OPTIONS = "DENY"
+LOGIN_URL = "portal:login"
+LOGIN_REDIRECT_URL = "portal:overview"
+LOGOUT_REDIRECT_URL = "portal:login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # no honest body of ours is larger
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "object-src": [NONE],
+    }
+}
+
+# --- API ------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "COERCE_DECIMAL_TO_STRING": True,
+    "UNAUTHENTICATED_USER": None,
+    "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
+}
+PTP_REQUESTS_PER_MINUTE = env.int("PTP_REQUESTS_PER_MINUTE", default=1200)  # per API key
+SPECTACULAR_SETTINGS = {
+    "TITLE": "eMabler terminal API",
+    "VERSION": "1.0.0",
+    "DESCRIPTION": "The native API of payment terminals: price, start, follow, stop, settle, receipt.",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": r"/api/ptp/v1",
+}
+
+# --- Seller (printed on receipts) -----------------------------------------------------------------
+SELLER = {
+    "name": env("SELLER_NAME", default="Demo CPO" if DEMO else ""),
+    "address": env("SELLER_ADDRESS", default="Example Street 1, 00100 Helsinki" if DEMO else ""),
+    "vat_id": env("SELLER_VAT_ID", default="FI00000000" if DEMO else ""),
+    "support": env("SELLER_SUPPORT", default="support@example.org" if DEMO else ""),
+}
+CPO_COUNTRY_CODE = env("CPO_COUNTRY_CODE", default="FI")
+CPO_PARTY_ID = env("CPO_PARTY_ID", default="EMB")
+
+# --- Chargers -------------------------------------------------------------------------------------
+OCPP_HEARTBEAT_INTERVAL_SECONDS = env.int("OCPP_HEARTBEAT_INTERVAL_SECONDS", default=300)
+OCPP_METER_INTERVAL_SECONDS = env.int("OCPP_METER_INTERVAL_SECONDS", default=15)
+OCPP_MAX_FRAME_BYTES = env.int("OCPP_MAX_FRAME_BYTES", default=65536)
+# 1: Basic auth over ws (loopback, VPN). 2: Basic auth over wss, refused on plain ws.
+OCPP_SECURITY_PROFILE = env.int("OCPP_SECURITY_PROFILE", default=1 if DEMO else 2)
+OCPP_FRAMES_PER_SECOND = env.float("OCPP_FRAMES_PER_SECOND", default=20)  # sustained, per charger
+OCPP_FRAME_BURST = env.int("OCPP_FRAME_BURST", default=100)
+
+# --- Timers of a payment (MONEY.md names in brackets) ---------------------------------------------
+COMMAND_TIMEOUT_SECONDS = env.float("COMMAND_TIMEOUT_SECONDS", default=30)  # T_cmd
+START_TIMEOUT_PLUGGED_SECONDS = env.float("START_TIMEOUT_PLUGGED_SECONDS", default=120)  # T_start, cable in
+START_TIMEOUT_UNPLUGGED_SECONDS = env.float("START_TIMEOUT_UNPLUGGED_SECONDS", default=300)  # T_start, no cable
+START_TIMEOUT_MARGIN_SECONDS = env.float("START_TIMEOUT_MARGIN_SECONDS", default=15)
+STOP_TIMEOUT_SECONDS = env.float("STOP_TIMEOUT_SECONDS", default=60)  # T_stop
+FINAL_METER_TIMEOUT_SECONDS = env.float("FINAL_METER_TIMEOUT_SECONDS", default=120)  # T_final
+STALE_AFTER_SECONDS = env.float("STALE_AFTER_SECONDS", default=15 * 60)  # T_offline, first step
+REVIEW_OFFLINE_AFTER_SECONDS = env.float("REVIEW_OFFLINE_AFTER_SECONDS", default=24 * 3600)  # T_offline, second
+REBOOT_GRACE_SECONDS = env.float("REBOOT_GRACE_SECONDS", default=10 * 60)  # B17
+FULL_BATTERY_GRACE_SECONDS = env.float("FULL_BATTERY_GRACE_SECONDS", default=10 * 60)  # B12; 0 = never
+CONFIRMATION_WARN_SECONDS = env.float("CONFIRMATION_WARN_SECONDS", default=15 * 60)  # T_fac
+CONFIRMATION_ALERT_SECONDS = env.float("CONFIRMATION_ALERT_SECONDS", default=24 * 3600)  # T_fac, alert
+QUOTE_VALID_SECONDS = env.float("QUOTE_VALID_SECONDS", default=10 * 60)
+SWEEP_INTERVAL_SECONDS = env.float("SWEEP_INTERVAL_SECONDS", default=5)
+STOP_LATENCY_SECONDS = env.float("STOP_LATENCY_SECONDS", default=1.0)  # before it is learned from the charger
+ZERO_ENERGY_THRESHOLD_WH = env.int("ZERO_ENERGY_THRESHOLD_WH", default=10)  # B15: below, nothing is charged
+CHARGE_ZERO_ENERGY_SESSIONS = env.bool("CHARGE_ZERO_ENERGY_SESSIONS", default=False)
+# Held where the tariff names no preauthorize_amount, in major units of the tariff's currency.
+DEFAULT_PREAUTHORIZE_AC = env("DEFAULT_PREAUTHORIZE_AC", default="30")
+DEFAULT_PREAUTHORIZE_DC = env("DEFAULT_PREAUTHORIZE_DC", default="60")
+# Smallest hold that may start a session: less would end before the driver has walked away.
+MINIMUM_HOLD = env("MINIMUM_HOLD", default="1")
+
+# --- Logging --------------------------------------------------------------------------------------
+LOG_LEVEL = env("LOG_LEVEL", default="INFO")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {
+        "httpx": {"level": "WARNING"},
+        "uvicorn.access": {"level": "WARNING"},
+        "celery": {"level": "WARNING"},
+        "kombu": {"level": "WARNING"},
+    },
+}
+
+if OCPP_SECURITY_PROFILE not in (0, 1, 2):
+    raise ImproperlyConfigured(f"OCPP_SECURITY_PROFILE is {OCPP_SECURITY_PROFILE}; it must be 0, 1 or 2")
