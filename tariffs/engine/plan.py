@@ -124,6 +124,9 @@ class Plan:
         return None
 
 
+NO_RULE: Final = FlowRule(None, None, None, None, None, None, None, None)
+
+
 # Snapshots of running sessions are equal values read again and again: prepare each once per process.
 @functools.lru_cache(maxsize=1024)
 def plan_for(tariff: Tariff) -> Plan:
@@ -150,15 +153,12 @@ def plan_for(tariff: Tariff) -> Plan:
             for dimension in Dimension
         },
         clock_rules=tuple(ClockRule.of(restriction) for restriction in restrictions),
-        flow_rules=tuple(None if rule == _NO_RULE else rule for rule in rules),
+        flow_rules=tuple(None if rule == NO_RULE else rule for rule in rules),
         turns_wh=tuple(sorted(set(_thresholds(rules, "min_wh", "max_wh")))),
         turns_us=tuple(int(at) for at in sorted(set(_thresholds(rules, "min_us", "max_us")))),
         excl_denominator=excl_denominator,
         incl_denominator=incl_denominator,
     )
-
-
-_NO_RULE: Final = FlowRule.of(Restrictions())
 
 
 def _scaled(value: Decimal | None, factor: int) -> Exact | None:
