@@ -30,7 +30,8 @@ RECEIPT_TOKEN_KEY = read_secret("RECEIPT_TOKEN_KEY", store=SECRETS_STORE)
 SEALING_KEY = read_secret("SEALING_KEY", store=SECRETS_STORE)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-PUBLIC_URL = env("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")  # printed in receipts and QR codes
+# Printed in receipts and QR codes; without a value, the address that `manage.py up` listens on.
+PUBLIC_URL = env("PUBLIC_URL", default=env("EMABLER_LISTEN_URL", default="http://127.0.0.1:8000")).rstrip("/")
 ROOT_URLCONF = "emabler.urls"
 ASGI_APPLICATION = "emabler.asgi.application"
 WSGI_APPLICATION = "emabler.wsgi.application"
@@ -122,6 +123,9 @@ else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
+# Without Redis a wake-up stays in the process that sent it, so only one web process may serve a database.
+SINGLE_WEB_PROCESS = not REDIS_URL
+
 CELERY_BROKER_URL = REDIS_URL or "memory://"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
@@ -152,8 +156,10 @@ WHITENOISE_USE_FINDERS = True  # one command must serve the pages without a coll
 
 # --- Security -------------------------------------------------------------------------------------
 HTTPS = env.bool("HTTPS", default=False)  # set in production: secure cookies, HSTS, redirect
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)  # a proxy of ours sets X-Forwarded-For and -Proto
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$"]  # probes speak plain http from inside
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = 31536000 if HTTPS else 0

@@ -40,6 +40,9 @@ if ON_POSTGRES:
 else:
     DATABASES["default"]["TEST"] = {"NAME": str(_scratch / "test.sqlite3")}
 
+# The pytest process itself serves nothing that a second one could collide with.
+SINGLE_WEB_PROCESS = False
+
 # Points of the crash table that a test may arm: name -> what to do there.
 FAILPOINTS: dict[str, Callable[[], None]] = {}
 
