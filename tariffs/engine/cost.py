@@ -106,7 +106,7 @@ class Cost:
         """
         return _vat_groups(self)
 
-    def capped_at(self, limit_incl_minor: int) -> Cost:
+    def capped(self, limit_incl_minor: int) -> Cost:
         """The same cost, not above the limit: what goes beyond becomes a `WRITE_OFF` line.
 
         Net falls in proportion to gross, so the VAT rate of the bill stays what it was.

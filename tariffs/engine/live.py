@@ -128,9 +128,8 @@ class LiveCost:
         return None if chosen is None else chosen.index
 
     def to_state(self) -> dict[str, Any]:
-        """The live cost as JSON values, to be kept beside the session and its tariff."""
+        """The live cost as JSON values, to be kept beside the session's tariff and time zone."""
         return {
-            "time_zone": self.wall_clock.time_zone,
             "started_us": self.started_us,
             "ended_us": self.ended_us,
             "energy_wh": str(self.energy_wh),
@@ -141,8 +140,11 @@ class LiveCost:
         }
 
     @classmethod
-    def from_state(cls, tariff: Tariff, state: Mapping[str, Any]) -> LiveCost:
-        """Read what `to_state` wrote for the same tariff. Raises `InvalidState`."""
+    def from_state(cls, tariff: Tariff, time_zone: str, state: Mapping[str, Any]) -> LiveCost:
+        """Read what `to_state` wrote for the same tariff and site.
+
+        Raises `InvalidState` and `UnknownTimeZone`.
+        """
         plan = plan_for(tariff)
         try:
             chosen = [state[name] for name in ("flat", "last_energy", "last_time")]
@@ -152,7 +154,7 @@ class LiveCost:
                 raise InvalidState("The stored live cost belongs to another tariff.")
             return cls(
                 plan,
-                plan.wall_clock(state["time_zone"]),
+                plan.wall_clock(time_zone),
                 int(state["started_us"]),
                 int(state["ended_us"]),
                 exact(Fraction(state["energy_wh"])),

@@ -80,6 +80,21 @@ def money_string(minor: int, currency: str) -> str:
     return f"{from_minor(minor, currency):f}"
 
 
+def exact_string(value: Exact) -> str:
+    """A decimal string where the number ends (`"2.75"`), else the fraction (`"47200/251"`)."""
+    fraction = Fraction(value)
+    rest, digits = fraction.denominator, 0
+    while rest % 10 == 0:
+        rest, digits = rest // 10, digits + 1
+    while rest % 2 == 0 or rest % 5 == 0:
+        rest, digits = rest // (2 if rest % 2 == 0 else 5), digits + 1
+    if rest != 1:
+        return str(fraction)
+    scaled = f"{abs(fraction.numerator) * 10**digits // fraction.denominator:0{digits + 1}d}"
+    text = f"{scaled[: len(scaled) - digits]}.{scaled[len(scaled) - digits :]}" if digits else scaled
+    return f"-{text}" if fraction < 0 else text
+
+
 def parse_amount(text: object, currency: str) -> int:
     """Read an amount in major units from a peer's text into minor units, without rounding.
 

@@ -74,11 +74,13 @@ class Segment:
 class Usage:
     """A session: its segments in order of time, and the time zone of the site (IANA name).
 
-    Segments may leave gaps, which count for the session's duration alone. Raises `InvalidUsage`.
+    Segments may leave gaps, which count for the session's duration alone. The session starts with its
+    first segment unless `started_at` says earlier. Raises `InvalidUsage`.
     """
 
     time_zone: str
     segments: tuple[Segment, ...]
+    started_at: datetime | None = None
 
     def __post_init__(self) -> None:
         if not self.segments:
@@ -86,3 +88,10 @@ class Usage:
         for earlier, later in zip(self.segments, self.segments[1:], strict=False):
             if later.start_at < earlier.end_at:
                 raise InvalidUsage("Segments are in order of time and do not overlap.")
+        if self.started_at is not None and self.started_at > self.segments[0].start_at:
+            raise InvalidUsage("A session starts no later than its first segment.")
+
+    @property
+    def begins_at(self) -> datetime:
+        """When the session started."""
+        return self.started_at or self.segments[0].start_at
