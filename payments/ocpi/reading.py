@@ -1,0 +1,169 @@
+"""Read fields of an OCPI object with their limits; faults are collected with their path, never raised.
+
+A reader and the readers of its parts share one list of faults. What is faulty or absent reads as `None`
+(or as nothing, for a list); the caller looks at `errors` before it builds a value.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final, TypeVar
+
+from tariffs.engine.errors import InputError
+
+# OCPI numbers have 4 decimals; some systems write gross prices back with more to keep them exact.
+MAX_DECIMALS: Final = 12
+_MOMENT: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
+    r"(Z|[+-][0-9]{2}:[0-9]{2})?"
+)
+
+E_ = TypeVar("E_", bound=enum.Enum)
+T_ = TypeVar("T_")
+
+
+class Reader:
+    """One JSON object at a path of a document."""
+
+    def __init__(self, value: object, path: str, errors: list[InputError] | None = None) -> None:
+        self.path = path
+        self.errors: list[InputError] = [] if errors is None else errors
+        self.fields: Mapping[str, object] = value if isinstance(value, Mapping) else {}
+        if not isinstance(value, Mapping):
+            self.errors.append(InputError(path, "invalid", "A JSON object is expected."))
+
+    def fault(self, name: str, code: str, message: str) -> None:
+        """Note a fault of a field."""
+        self.errors.append(InputError(self.at(name), code, message))
+
+    def at(self, name: str) -> str:
+        """The path of a field."""
+        return f"{self.path}.{name}" if self.path else name
+
+    def value(self, name: str, *, required: bool = False) -> object:
+        """The raw value; JSON null counts as absent."""
+        value = self.fields.get(name)
+        if value is None and required:
+            self.fault(name, "required", "This field is required.")
+        return value
+
+    def text(self, name: str, *, longest: int, required: bool = False) -> str | None:
+        """Printable text that is not blank."""
+        value = self.value(name, required=required)
+        if value is None:
+            return None
+        if not isinstance(value, str) or not value.isprintable() or (required and not value.strip()):
+            self.fault(name, "invalid", "Printable text is expected.")
+        elif len(value) > longest:
+            self.fault(name, "too_large", f"At most {longest} characters.")
+        else:
+            return value
+        return None
+
+    def number(self, name: str, *, most: Decimal, required: bool = False) -> Decimal | None:
+        """A JSON number from 0 to `most`; a float is refused, for it is not what the peer wrote."""
+        value = self.value(name, required=required)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | Decimal):
+            self.fault(name, "invalid", "A number is expected.")
+            return None
+        if isinstance(value, Decimal) and not value.is_finite():
+            self.fault(name, "invalid", "A finite number is expected.")
+        elif value < 0:
+            self.fault(name, "invalid", "The number cannot be negative.")
+        elif value > most:
+            self.fault(name, "too_large", f"At most {most}.")
+        elif isinstance(value, Decimal) and _decimals(value) > MAX_DECIMALS:
+            self.fault(name, "too_large", f"At most {MAX_DECIMALS} decimals.")
+        else:
+            return Decimal(value)
+        return None
+
+    def whole(self, name: str, *, most: int, required: bool = False) -> int | None:
+        """A whole JSON number from 0 to `most`; 300.0 is taken for 300."""
+        number = self.number(name, most=Decimal(most), required=required)
+        if number is None:
+            return None
+        if number != number.to_integral_value():
+            self.fault(name, "invalid", "A whole number is expected.")
+            return None
+        return int(number)
+
+    def choice(self, name: str, kind: type[E_], *, required: bool = False) -> E_ | None:
+        """A value of an enum of strings."""
+        value = self.value(name, required=required)
+        if value is None:
+            return None
+        try:
+            return kind(value)
+        except ValueError:
+            self.fault(name, "invalid", f"One of {', '.join(str(item.value) for item in kind)}.")
+            return None
+
+    def names(self, name: str, kind: type[E_]) -> Iterator[E_]:
+        """A list of member names of an enum."""
+        for number, value in enumerate(self._list(name, most=len(kind) * 2)):
+            if isinstance(value, str) and value in kind.__members__:
+                yield kind[value]
+            else:
+                self.fault(f"{name}[{number}]", "invalid", f"One of {', '.join(kind.__members__)}.")
+
+    def parsed(self, name: str, pattern: re.Pattern[str], parse: Callable[[str], T_]) -> T_ | None:
+        """Text of a fixed form."""
+        value = self.value(name)
+        if value is None:
+            return None
+        try:
+            if isinstance(value, str) and pattern.fullmatch(value):
+                return parse(value)
+        except (ValueError, OverflowError):
+            pass  # it has the form, but is no date: 2026-02-31
+        self.fault(name, "invalid", "The text does not have the expected form.")
+        return None
+
+    def moment(self, name: str) -> datetime | None:
+        """An OCPI DateTime, which is UTC with or without `Z`; as an aware UTC time."""
+        return self.parsed(name, _MOMENT, _utc)
+
+    def part(self, name: str) -> Reader | None:
+        """A nested object, `None` where it is absent."""
+        value = self.value(name)
+        return None if value is None else Reader(value, self.at(name), self.errors)
+
+    def items(self, name: str, *, most: int, least: int = 0) -> Iterator[Reader]:
+        """The objects of a list."""
+        values = self._list(name, most=most)
+        if len(values) < least and not self._is_faulty(name):
+            self.fault(name, "required", f"At least {least} is required.")
+        for number, value in enumerate(values):
+            yield Reader(value, f"{self.at(name)}[{number}]", self.errors)
+
+    def _list(self, name: str, *, most: int) -> list[object]:
+        value = self.value(name)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            self.fault(name, "invalid", "A list is expected.")
+        elif len(value) > most:
+            self.fault(name, "too_large", f"At most {most} entries.")
+        else:
+            return value
+        return []
+
+    def _is_faulty(self, name: str) -> bool:
+        return any(error.path == self.at(name) for error in self.errors)
+
+
+def _decimals(value: Decimal) -> int:
+    exponent = value.as_tuple().exponent
+    return -exponent if isinstance(exponent, int) else 0
+
+
+def _utc(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
