@@ -126,7 +126,7 @@ else:
 # Without Redis a wake-up stays in the process that sent it, so only one web process may serve a database.
 SINGLE_WEB_PROCESS = not REDIS_URL
 
-CELERY_BROKER_URL = REDIS_URL or "memory://"
+CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -151,6 +151,7 @@ LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("fi", "Suomi"), ("sv", "Sven
 # --- Static files ---------------------------------------------------------------------------------
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True  # one command must serve the pages without a collectstatic step
 

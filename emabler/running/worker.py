@@ -22,7 +22,7 @@ RESTART_AFTER_SECONDS = 1.0
 class _Controller(WorkController):
     """A worker without the signal handlers and the banner of the command line's."""
 
-    def on_before_init(self, **_: object) -> None:
+    def on_after_init(self, **_: object) -> None:
         # Celery's Django support hangs on this signal: it closes stale database connections around tasks.
         signals.worker_init.send(sender=self, instance=self, conf=self.app.conf)
 
