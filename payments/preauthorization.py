@@ -1,0 +1,172 @@
+"""From the price shown to the session started: quotes, and opening a payment for an approved hold."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import transaction
+
+from chargers.failpoints import failpoint
+from chargers.models import Connector
+from payments import states
+from payments.errors import AmountTooLow, CurrencyMismatch, QuoteExpired, UnknownQuote
+from payments.models import Payment, PaymentEvent, Ptp, Quote, Terminal
+from payments.settlement import settle_locked, timers
+from sessions_app import lifecycle
+from sessions_app.lifecycle import StartRequest
+from tariffs.engine.limit import preauthorize_minor
+from tariffs.engine.money import to_minor
+from tariffs.models import Tariff
+
+# In order of preference: made for it, made for everyone, made for those without a contract's preference.
+ADHOC_TYPES = ("AD_HOC_PAYMENT", "", "REGULAR")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hold:
+    """An approved preauthorisation as the PTP reports it; the amount in minor units."""
+
+    ptp: Ptp
+    terminal: Terminal
+    authorization_reference: str
+    authorized_minor: int
+    currency: str
+    card_scheme: str = ""
+    card_last4: str = ""
+    language: str = "en"
+
+
+def adhoc_tariff(connector: Connector, at: datetime) -> Tariff | None:
+    """Return the tariff that a card payment at this connector is charged by, or None when it sells nothing.
+
+    The ad hoc one wins over one without a type (OCPI 2.3.0 mod_tariffs, TariffType); one outside its dates
+    does not count.
+    """
+    fitting = [t for t in connector.tariffs.all() if t.active and t.type in ADHOC_TYPES]
+    valid = [t for t in fitting if t.current_version is not None and _valid(t, at)]
+    return min(valid, key=lambda t: (ADHOC_TYPES.index(t.type), t.pk), default=None)
+
+
+def _valid(tariff: Tariff, at: datetime) -> bool:
+    terms = tariff.terms()
+    started = terms.start_at is None or terms.start_at <= at
+    return started and (terms.end_at is None or at < terms.end_at)
+
+
+def give_quote(*, ptp: Ptp, connector: Connector, language: str, now: datetime) -> Quote:
+    """Store the price that the driver is about to be shown. Raises UnknownQuote where nothing is sold."""
+    tariff = adhoc_tariff(connector, now)
+    if tariff is None:
+        raise UnknownQuote
+    version = tariff.current_version
+    assert version is not None, "adhoc_tariff() offers only tariffs that have terms"
+    terms = version.terms()
+    return Quote.objects.create(
+        ptp=ptp,
+        connector=connector,
+        tariff_version=version,
+        currency=terms.currency,
+        preauthorize_minor=preauthorize_minor(terms, default_hold_minor(connector, terms.currency)),
+        minimum_minor=minimum_hold_minor(terms.currency),
+        language=language,
+        created_at=now,
+        valid_until=now + timedelta(seconds=settings.QUOTE_VALID_SECONDS),
+    )
+
+
+def default_hold_minor(connector: Connector, currency: str) -> int:
+    """Return the hold where the tariff names none."""
+    amount = settings.DEFAULT_PREAUTHORIZE_DC if connector.is_dc else settings.DEFAULT_PREAUTHORIZE_AC
+    return to_minor(Decimal(amount), currency)
+
+
+def minimum_hold_minor(currency: str) -> int:
+    """Return the smallest hold that may start a session."""
+    return to_minor(Decimal(settings.MINIMUM_HOLD), currency)
+
+
+def find_quote(*, ptp: Ptp, quote_id: uuid.UUID, connector: Connector) -> Quote:
+    """Return this PTP's quote for this connector. Raises UnknownQuote."""
+    quote = (
+        Quote.objects.select_related("tariff_version")
+        .filter(pk=quote_id, ptp=ptp, connector=connector)
+        .first()
+    )
+    if quote is None:
+        raise UnknownQuote
+    return quote
+
+
+def open_payment(hold: Hold, quote: Quote, *, now: datetime) -> Payment:
+    """Open a payment and request its session, in one transaction; the price is the quote's.
+
+    A connector that cannot start gives a REJECTED session and a payment that is RELEASING at once. Raises
+    QuoteExpired, CurrencyMismatch, AmountTooLow; nothing is stored then.
+    """
+    _check(hold, quote, now)
+    failpoint("F01_open_before_tx")
+    with transaction.atomic():
+        payment = _payment(hold, now)
+        payment.save(force_insert=True)
+        _journal_opening(payment, now)
+        session = lifecycle.request_start(
+            StartRequest(
+                authorization_id=payment.pk,
+                authorization_reference=hold.authorization_reference,
+                connector=quote.connector,
+                currency=hold.currency,
+                limit_minor=hold.authorized_minor,
+                tariff_version=quote.tariff_version,
+            ),
+            actor=f"terminal {hold.terminal.terminal_id}",
+            now=now,
+        )
+        payment.session = session
+        payment.save(update_fields=["session"])
+        failpoint("F02_open_in_tx")
+        if session.is_over:
+            settle_locked(payment, session, now=now)
+    failpoint("F03_open_after_tx")
+    return payment
+
+
+def _check(hold: Hold, quote: Quote, now: datetime) -> None:
+    if hold.currency != quote.currency:
+        raise CurrencyMismatch(quote.currency)
+    if hold.authorized_minor < quote.minimum_minor:
+        raise AmountTooLow(quote.minimum_minor, quote.currency)
+    if quote.valid_until < now:
+        raise QuoteExpired
+
+
+def _payment(hold: Hold, now: datetime) -> Payment:
+    payment = Payment(
+        ptp=hold.ptp,
+        terminal=hold.terminal,
+        authorization_reference=hold.authorization_reference,
+        currency=hold.currency,
+        card_scheme=hold.card_scheme,
+        card_last4=hold.card_last4,
+        language=hold.language,
+        opened_at=now,
+        changed_at=now,
+        event_count=1,
+    )
+    payment.account = states.begin(hold.authorized_minor, now, timers())
+    payment.authorized_minor = hold.authorized_minor
+    return payment
+
+
+def _journal_opening(payment: Payment, now: datetime) -> None:
+    """Write the first line of a payment's journal."""
+    PaymentEvent.objects.create(
+        payment=payment,
+        number=1,
+        at=now,
+        kind="Authorized",
+        state_before="",
+        state_after=payment.state,
+        data={"authorized_minor": payment.authorized_minor, "currency": payment.currency},
+    )

@@ -1,0 +1,264 @@
+"""The life of a payment: a pure table of legal moves and one pure function over it (MONEY.md).
+
+The PTP preauthorises and captures; we tell it what to capture, exactly once, and book what it confirms.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from payments.errors import WrongState
+
+
+class PaymentState(StrEnum):
+    AUTHORIZED = "AUTHORIZED"  # the PTP holds the amount
+    CAPTURING = "CAPTURING"  # a CDR is issued and on its way to the PTP
+    CAPTURED = "CAPTURED"  # the confirmation matches the CDR's total
+    PARTIALLY_CAPTURED = "PARTIALLY_CAPTURED"  # confirmed less: an open receivable
+    CAPTURE_FAILED = "CAPTURE_FAILED"  # confirmed nothing: the whole CDR is open
+    RELEASING = "RELEASING"  # the PTP must drop the hold; the signal is on its way
+    RELEASED = "RELEASED"  # the PTP acknowledged it
+    WRITTEN_OFF = "WRITTEN_OFF"  # the open part was given up by an operator
+    REFUNDING = "REFUNDING"  # a credit is on its way
+    REFUNDED = "REFUNDED"  # the credit is acknowledged
+
+
+LEGAL: dict[PaymentState, frozenset[PaymentState]] = {
+    PaymentState.AUTHORIZED: frozenset({PaymentState.CAPTURING, PaymentState.RELEASING}),
+    PaymentState.CAPTURING: frozenset(
+        {PaymentState.CAPTURED, PaymentState.PARTIALLY_CAPTURED, PaymentState.CAPTURE_FAILED}
+    ),
+    PaymentState.CAPTURED: frozenset({PaymentState.REFUNDING}),
+    PaymentState.PARTIALLY_CAPTURED: frozenset(
+        {PaymentState.CAPTURED, PaymentState.WRITTEN_OFF, PaymentState.REFUNDING}
+    ),
+    PaymentState.CAPTURE_FAILED: frozenset({PaymentState.CAPTURED, PaymentState.WRITTEN_OFF}),
+    PaymentState.RELEASING: frozenset({PaymentState.RELEASED}),
+    PaymentState.RELEASED: frozenset(),
+    PaymentState.WRITTEN_OFF: frozenset(),
+    PaymentState.REFUNDING: frozenset({PaymentState.REFUNDED}),
+    PaymentState.REFUNDED: frozenset({PaymentState.REFUNDING}),
+}
+
+# States in which the PTP still owes us an answer; each has a deadline in its row.
+WAITING = frozenset(
+    {PaymentState.AUTHORIZED, PaymentState.CAPTURING, PaymentState.RELEASING, PaymentState.REFUNDING}
+)
+CONFIRMABLE = frozenset(
+    {PaymentState.CAPTURING, PaymentState.PARTIALLY_CAPTURED, PaymentState.CAPTURE_FAILED}
+)
+
+
+class CaptureStatus(StrEnum):
+    """What a confirmation says (OCPI 2.3.0 payments, CaptureStatusCode)."""
+
+    SUCCESS = "SUCCESS"  # captured as asked
+    PARTIAL_SUCCESS = "PARTIAL_SUCCESS"  # captured less
+    FAILED = "FAILED"  # captured nothing
+
+
+class Review(StrEnum):
+    """Why staff must look at a payment."""
+
+    UNCONFIRMED = "unconfirmed"  # the deadline passed without a confirmation
+    UNRELEASED = "unreleased"  # the deadline passed without the release being acknowledged
+    UNSETTLED = "unsettled"  # the hold has stood for days and the session has not ended
+    AMOUNT_DIFFERS = "amount_differs"  # confirmed another amount than the CDR's
+    CURRENCY_DIFFERS = "currency_differs"  # confirmed in another currency
+    CAPTURED_AFTER_RELEASE = "captured_after_release"  # money was taken for a hold that should be dropped
+    CONFIRMED_TWICE = "confirmed_twice"  # a further confirmation after the payment was settled
+    METER_DOUBT = "meter_doubt"  # the charger's figures do not add up
+    CAPTURE_FAILED = "capture_failed"  # nothing was captured: the CDR is open
+
+
+@dataclass(frozen=True, slots=True)
+class Timers:
+    """Durations in seconds (MONEY.md T_fac, T_hold)."""
+
+    confirmation_warn_seconds: float
+    confirmation_alert_seconds: float
+    hold_warn_seconds: float = 5 * 24 * 3600.0  # issuers drop holds after about a week
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the machine needs to know of one payment; amounts in minor units."""
+
+    state: PaymentState
+    authorized_minor: int
+    deadline_at: datetime | None
+    due_minor: int = 0
+    captured_minor: int = 0
+    review: Review | None = None
+
+
+# --- Events ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CdrIssued:
+    """The session ended and there is something to charge."""
+
+    total_minor: int
+    doubtful: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NothingToCharge:
+    """The session is over and nothing is charged: the hold must go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The PTP says what it captured."""
+
+    status: CaptureStatus
+    amount_minor: int
+    same_currency: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseAcknowledged:
+    """The PTP dropped the hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlinePassed:
+    """The sweep found `deadline_at` in the past."""
+
+
+Event = CdrIssued | NothingToCharge | Confirmed | ReleaseAcknowledged | DeadlinePassed
+
+
+class Effect(StrEnum):
+    """What the caller must carry out, in the same database transaction."""
+
+    ISSUE_RECEIPT = "ISSUE_RECEIPT"  # number and freeze it
+    TELL_DUE = "TELL_DUE"  # final details to the PTP, at least once
+
+
+Outcome = tuple[Account, tuple[Effect, ...]]
+
+
+def begin(authorized_minor: int, now: datetime, timers: Timers) -> Account:
+    """Return the account of a hold that was just reported to us."""
+    deadline = now + timedelta(seconds=timers.hold_warn_seconds)
+    return Account(PaymentState.AUTHORIZED, authorized_minor, deadline)
+
+
+def apply(account: Account, event: Event, now: datetime, timers: Timers) -> Outcome:
+    """Return the next account and the effects of `event`; a repeat changes nothing.
+
+    Raises WrongState for an event that the state has no room for.
+    """
+    after, effects = _HANDLERS[type(event)](account, event, now, timers)
+    if after.state != account.state and after.state not in LEGAL[account.state]:
+        raise WrongState(account.state)
+    return after, effects
+
+
+def _cdr_issued(account: Account, event: Event, now: datetime, timers: Timers) -> Outcome:
+    assert isinstance(event, CdrIssued)
+    if account.state is not PaymentState.AUTHORIZED:
+        return account, ()
+    # A database constraint says the same; here it stops a fault before it becomes a message to the PTP.
+    assert 0 <= event.total_minor <= account.authorized_minor, "a CDR never exceeds its hold"
+    if event.total_minor == 0:
+        return _nothing_to_charge(account, event, now, timers)
+    after = replace(
+        account,
+        state=PaymentState.CAPTURING,
+        due_minor=event.total_minor,
+        deadline_at=now + timedelta(seconds=timers.confirmation_warn_seconds),
+        review=Review.METER_DOUBT if event.doubtful else account.review,
+    )
+    return after, (Effect.ISSUE_RECEIPT, Effect.TELL_DUE)
+
+
+def _nothing_to_charge(account: Account, event: Event, now: datetime, timers: Timers) -> Outcome:
+    if account.state is not PaymentState.AUTHORIZED:
+        return account, ()
+    deadline = now + timedelta(seconds=timers.confirmation_warn_seconds)
+    return replace(account, state=PaymentState.RELEASING, deadline_at=deadline), (Effect.TELL_DUE,)
+
+
+def _confirmed(account: Account, event: Event, now: datetime, timers: Timers) -> Outcome:
+    """Book a confirmation; a money fact that does not fit is flagged, never refused (B29)."""
+    assert isinstance(event, Confirmed)
+    if account.state in (PaymentState.RELEASING, PaymentState.RELEASED):
+        taken = event.amount_minor > 0
+        return (replace(account, review=Review.CAPTURED_AFTER_RELEASE) if taken else account), ()
+    if account.state not in CONFIRMABLE:
+        return replace(account, review=Review.CONFIRMED_TWICE), ()
+    if not event.same_currency:
+        return replace(account, review=Review.CURRENCY_DIFFERS), ()
+    if not _adds_up(account, event):
+        return replace(account, review=Review.AMOUNT_DIFFERS), ()
+    return _book(account, event), ()
+
+
+def _adds_up(account: Account, event: Confirmed) -> bool:
+    """Whether status and amount agree with each other and with what is due."""
+    if event.status is CaptureStatus.SUCCESS:
+        return event.amount_minor == account.due_minor
+    if event.status is CaptureStatus.PARTIAL_SUCCESS:
+        return account.captured_minor <= event.amount_minor < account.due_minor
+    return event.amount_minor == 0
+
+
+_BOOKED = {
+    CaptureStatus.SUCCESS: PaymentState.CAPTURED,
+    CaptureStatus.PARTIAL_SUCCESS: PaymentState.PARTIALLY_CAPTURED,
+    CaptureStatus.FAILED: PaymentState.CAPTURE_FAILED,
+}
+
+
+def _book(account: Account, event: Confirmed) -> Account:
+    """A first or a better confirmation moves the account; one that says less than is booked does not."""
+    state = _BOOKED[event.status]
+    if account.state is not PaymentState.CAPTURING and state is not PaymentState.CAPTURED:
+        same = state is account.state and event.amount_minor == account.captured_minor
+        return account if same else replace(account, review=Review.CONFIRMED_TWICE)
+    review = Review.CAPTURE_FAILED if state is PaymentState.CAPTURE_FAILED else _settled_review(account)
+    return replace(account, state=state, captured_minor=event.amount_minor, deadline_at=None, review=review)
+
+
+def _settled_review(account: Account) -> Review | None:
+    """A late or better confirmation answers what was only missing; doubts about the meter stay."""
+    answered = (Review.UNCONFIRMED, Review.CAPTURE_FAILED)
+    return None if account.review in answered else account.review
+
+
+def _release_acknowledged(account: Account, event: Event, now: datetime, timers: Timers) -> Outcome:
+    if account.state is PaymentState.RELEASED:
+        return account, ()
+    if account.state is not PaymentState.RELEASING:
+        raise WrongState(account.state)
+    review = None if account.review is Review.UNRELEASED else account.review
+    return replace(account, state=PaymentState.RELEASED, deadline_at=None, review=review), ()
+
+
+_OVERDUE = {
+    PaymentState.AUTHORIZED: Review.UNSETTLED,
+    PaymentState.CAPTURING: Review.UNCONFIRMED,
+    PaymentState.RELEASING: Review.UNRELEASED,
+    PaymentState.REFUNDING: Review.UNCONFIRMED,
+}
+
+
+def _deadline_passed(account: Account, event: Event, now: datetime, timers: Timers) -> Outcome:
+    """Overdue: ask staff, keep the state, look again later; the message to the PTP goes on being retried."""
+    if account.deadline_at is None or account.deadline_at > now or account.state not in WAITING:
+        return account, ()
+    deadline = now + timedelta(seconds=timers.confirmation_alert_seconds)
+    return replace(account, review=account.review or _OVERDUE[account.state], deadline_at=deadline), ()
+
+
+_HANDLERS: dict[type, Callable[[Account, Event, datetime, Timers], Outcome]] = {
+    CdrIssued: _cdr_issued,
+    NothingToCharge: _nothing_to_charge,
+    Confirmed: _confirmed,
+    ReleaseAcknowledged: _release_acknowledged,
+    DeadlinePassed: _deadline_passed,
+}

@@ -1,0 +1,82 @@
+"""Celery tasks of payments: each is a wake-up for a row, safe to run twice, to lose and to repeat."""
+
+import logging
+import uuid
+from datetime import timedelta
+
+from celery import shared_task
+from django.db.models import Q
+from django.utils import timezone
+
+from payments import outbox, settlement, webhooks  # noqa: F401  (webhooks registers its carriers)
+from payments.models import Payment, Receipt
+from payments.receipts.pdf import render
+from payments.states import WAITING, PaymentState
+from sessions_app.states import FINAL
+
+logger = logging.getLogger(__name__)
+BATCH = 500  # rows a sweep looks at; the next one comes in seconds
+RENDER_AFTER = timedelta(seconds=30)  # a receipt older than this without PDF lost its wake-up
+
+
+@shared_task(name="payments.tasks.follow_session")  # type: ignore[untyped-decorator]
+def follow_session(session_id: str) -> None:
+    """A session changed: settle it if it is over, and let its PTP know."""
+    payment = Payment.objects.select_related("session", "ptp").filter(session=uuid.UUID(session_id)).first()
+    if payment is None or payment.session is None:
+        return
+    if payment.session.is_over:
+        settlement.settle(payment.pk, now=timezone.now())
+    if payment.ptp.webhook_url:
+        settlement.tell_session_updated(payment, now=timezone.now())
+
+
+@shared_task(name="payments.tasks.sweep_payments")  # type: ignore[untyped-decorator]
+def sweep_payments() -> int:
+    """Settle what ended unheard, look at what is overdue, render what has no PDF; returns how many."""
+    now = timezone.now()
+    unsettled = Q(state=PaymentState.AUTHORIZED, session__state__in=sorted(FINAL))
+    overdue = Q(state__in=sorted(WAITING), deadline_at__lte=now)
+    ids = list(
+        Payment.objects.filter(unsettled | overdue)
+        .order_by("deadline_at")
+        .values_list("pk", flat=True)[:BATCH]
+    )
+    for payment_id in ids:
+        try:
+            settlement.sweep_one(payment_id, now=now)
+        except Exception:
+            # One broken row must not keep the others waiting; it is found again by the next sweep.
+            logger.exception("sweep of payment %s failed", payment_id)
+    return len(ids) + _render_missing()
+
+
+def _render_missing() -> int:
+    late = Receipt.objects.filter(pdf__isnull=True, issued_at__lt=timezone.now() - RENDER_AFTER)
+    ids = list(late.values_list("payment_id", flat=True)[:BATCH])
+    for payment_id in ids:
+        render_receipt(str(payment_id))
+    return len(ids)
+
+
+@shared_task(name="payments.tasks.deliver_one")  # type: ignore[untyped-decorator]
+def deliver_one(message_id: str) -> bool:
+    """Carry one message to its PTP if it is due."""
+    return outbox.deliver(uuid.UUID(message_id), now=timezone.now())
+
+
+@shared_task(name="payments.tasks.deliver_due")  # type: ignore[untyped-decorator]
+def deliver_due() -> int:
+    """Carry every message whose time has come; returns how many arrived."""
+    return sum(
+        outbox.deliver(message_id, now=timezone.now()) for message_id in outbox.due_ids(timezone.now(), BATCH)
+    )
+
+
+@shared_task(name="payments.tasks.render_receipt")  # type: ignore[untyped-decorator]
+def render_receipt(payment_id: str) -> None:
+    """Render the PDF of a receipt once; the document is frozen, so a second rendering would say the same."""
+    receipt = Receipt.objects.select_related("payment__session").filter(payment=uuid.UUID(payment_id)).first()
+    if receipt is None or receipt.pdf:
+        return
+    Receipt.objects.filter(pk=receipt.pk, pdf__isnull=True).update(pdf=render(receipt))

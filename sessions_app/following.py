@@ -1,0 +1,187 @@
+"""Following a running session: samples stored and judged, cost shown, the paid limit watched."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from chargers.facts import MeterReading
+from sessions_app import lifecycle, live_cost, metering, states
+from sessions_app.metering import Point, Track, corrected
+from sessions_app.models import MeterSample, Session
+from sessions_app.spend_limit import forecast
+from sessions_app.states import SessionState, StopReason
+from tariffs.engine.live import LiveCost
+
+ANNOUNCE_EVERY_SECONDS = 10.0  # for mere meter values; changes of state are told at once
+
+
+def begin(session: Session, *, meter_start_wh: int | None) -> None:
+    """Lay down the running meter and cost state of a session that starts; the caller saves."""
+    assert session.started_at is not None
+    terms = live_cost.terms_of(session.tariff_snapshot)
+    cost = live_cost.begin(terms, time_zone=session.time_zone, started_at=session.started_at)
+    session.cost_state = cost.to_state()
+    session.metered_at = session.started_at
+    if meter_start_wh is not None:
+        session.meter_state = Track(last=Point(session.started_at, meter_start_wh)).to_json()
+    _show(session, cost)
+
+
+def note_pause(session: Session, *, paused: bool) -> None:
+    """Remember whether the EVSE reports energy to be paused; samples without energy are then parking."""
+    session.meter_state = {**session.meter_state, "paused": paused}
+    session.save(update_fields=["meter_state"])
+
+
+def store_samples(session: Session, readings: Iterable[MeterReading]) -> list[MeterSample]:
+    """Store new readings as evidence; one that was stored before is left out. Returns the new ones in order."""
+    samples = [_sample(session, reading) for reading in readings]
+    if not samples:
+        return []
+    known = set(
+        MeterSample.objects.filter(
+            session=session, sampled_at__in=[s.sampled_at for s in samples]
+        ).values_list("sampled_at", "register_wh", "context")
+    )
+    fresh: dict[tuple[datetime, int | None, str], MeterSample] = {}
+    for sample in samples:
+        key = (sample.sampled_at, sample.register_wh, sample.context)
+        if key not in known:
+            fresh.setdefault(key, sample)
+    return MeterSample.objects.bulk_create(sorted(fresh.values(), key=lambda s: s.sampled_at))
+
+
+def _sample(session: Session, reading: MeterReading) -> MeterSample:
+    paused = bool(session.meter_state.get("paused"))
+    return MeterSample(
+        session=session,
+        sampled_at=corrected(reading.sampled_at, session.clock_skew_seconds),
+        received_at=reading.received_at,
+        register_wh=reading.register_wh,
+        power_w=reading.power_w,
+        current_a=reading.current_a,
+        context=reading.context[:32],
+        parked=paused or reading.power_w == 0,
+        dropped=reading.problem[:40],
+    )
+
+
+def follow(session: Session, readings: Iterable[MeterReading], *, now: datetime) -> None:
+    """Take readings into energy, cost and forecast, and stop at the paid limit; saves the session."""
+    fresh = _judge(session, readings)
+    if fresh and session.meter_state.get("last"):
+        cost = _take(session, fresh)
+        _show(session, cost)
+        _latest(session, fresh)
+        plan_stop(session, cost)
+    stop_if_limit_is_due(session, now=now)
+    session.changed_at = now
+    session.save()
+    _announce_sometimes(session, now)
+
+
+def _judge(session: Session, readings: Iterable[MeterReading]) -> list[MeterSample]:
+    """Store what is new; a charger that named no start value starts at its first sample."""
+    fresh = store_samples(session, readings)
+    first = next((s for s in fresh if s.register_wh is not None), None)
+    if first is not None and first.register_wh is not None and not session.meter_state.get("last"):
+        track = Track(last=Point(first.sampled_at, first.register_wh)).to_json()
+        session.meter_state = {**session.meter_state, **track}
+    return fresh
+
+
+def _take(session: Session, samples: list[MeterSample]) -> LiveCost:
+    """Advance meter and cost by each sample that fits; a dropped one keeps its reason."""
+    paused = session.meter_state.get("paused", False)
+    track = Track.from_json({k: v for k, v in session.meter_state.items() if k != "paused"})
+    terms = live_cost.terms_of(session.tariff_snapshot)
+    cost = live_cost.resume(terms, time_zone=session.time_zone, state=session.cost_state)
+    for sample in samples:
+        if sample.register_wh is None:
+            continue
+        point = Point(sample.sampled_at, sample.register_wh, sample.parked)
+        taken = metering.take(track, point, max_power_w=session.connector.max_power_w)
+        track = taken.track
+        if taken.step is None:
+            MeterSample.objects.filter(pk=sample.pk).update(dropped=taken.dropped[:40])
+            continue
+        cost = cost.advance(
+            live_cost.segment_of(taken.step, power_w=sample.power_w, current_a=sample.current_a)
+        )
+    session.meter_state = {**track.to_json(), "paused": paused}
+    session.cost_state = cost.to_state()
+    session.energy_wh = max(session.energy_wh, track.energy_wh)
+    session.metered_at = track.last.at
+    return cost
+
+
+def _show(session: Session, cost: LiveCost) -> None:
+    so_far = live_cost.Shown(session.cost_incl_minor, session.cost_excl_minor)
+    shown = live_cost.shown(cost, so_far=so_far)
+    session.cost_incl_minor = min(shown.incl_minor, session.limit_minor)
+    session.cost_excl_minor = min(shown.excl_minor, session.cost_incl_minor)
+    if shown.incl_minor >= session.limit_minor and session.limit_reached_at is None:
+        session.limit_reached_at = session.metered_at
+
+
+def _latest(session: Session, samples: list[MeterSample]) -> None:
+    newest = samples[-1]
+    if session.metered_at is not None and newest.sampled_at < session.metered_at:
+        return
+    if newest.power_w is not None:
+        session.power_w = newest.power_w
+    elif len(samples) and session.meter_state.get("last"):
+        session.power_w = _mean_power_w(session, newest)
+
+
+def _mean_power_w(session: Session, newest: MeterSample) -> int | None:
+    """Without a power measurand, the mean since the sample before says how fast the cost grows."""
+    before = (
+        MeterSample.objects.filter(session=session, dropped="", sampled_at__lt=newest.sampled_at)
+        .exclude(register_wh=None)
+        .order_by("-sampled_at")
+        .first()
+    )
+    start_at = before.sampled_at if before else session.started_at
+    at_start_wh = session.transaction.meter_start_wh if session.transaction else None
+    start_wh = before.register_wh if before else at_start_wh
+    if newest.register_wh is None or start_wh is None or start_at is None or start_at >= newest.sampled_at:
+        return session.power_w
+    seconds = (newest.sampled_at - start_at).total_seconds()
+    return max(0, round((newest.register_wh - start_wh) * 3600 / seconds))
+
+
+def plan_stop(session: Session, cost: LiveCost) -> None:
+    """Store when the stop must leave; where the power is unknown, reckon with all the connector can give."""
+    assert session.metered_at is not None
+    power_w = session.power_w if session.power_w is not None else session.connector.max_power_w
+    found = forecast(
+        cost,
+        limit_minor=session.limit_minor,
+        power_w=power_w,
+        at=session.metered_at,
+        stop_latency_seconds=settings.STOP_LATENCY_SECONDS,
+    )
+    running = session.state in (SessionState.CHARGING, SessionState.SUSPENDED)
+    session.stop_at = found.stop_at if found and running else None
+    session.limit_energy_wh = found.energy_wh if found else None
+
+
+def stop_if_limit_is_due(session: Session, *, now: datetime) -> datetime | None:
+    """Send the stop when its moment has come; return the moment when it still lies ahead."""
+    if session.stop_at is None or session.state not in (SessionState.CHARGING, SessionState.SUSPENDED):
+        return None
+    # The timer fires a hair early now and then; asking again in a millisecond helps nobody.
+    if session.stop_at > now + timedelta(milliseconds=20):
+        return session.stop_at
+    lifecycle.move(session, states.StopAsked(StopReason.PAID_LIMIT), now=now, actor="paid limit")
+    return None
+
+
+def _announce_sometimes(session: Session, now: datetime) -> None:
+    last = session.announced_at
+    if last is None or (now - last).total_seconds() >= ANNOUNCE_EVERY_SECONDS:
+        session.announced_at = now
+        session.save(update_fields=["announced_at"])
+        lifecycle.announce(session)

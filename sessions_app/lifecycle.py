@@ -1,0 +1,276 @@
+"""What happens in a session's life: request a start, move it, stop it, close its books.
+
+Every move locks the session's row, asks the pure table, writes state, journal and commands in one database
+transaction, and rings the bell after commit. Lock order, everywhere: payment, session, transaction, command.
+"""
+
+import secrets
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from chargers import commands
+from chargers.availability import UnavailableReason, problem_of, start_timeout_seconds
+from chargers.failpoints import failpoint
+from chargers.models import EVSE, Connector
+from chargers.models import Transaction as ChargerTransaction
+from sessions_app import cdr, states
+from sessions_app.errors import NothingToStop
+from sessions_app.models import Session, SessionEvent
+from sessions_app.signals import session_changed
+from sessions_app.states import Effect, Life, SessionState, StopReason, Timers
+from tariffs.models import TariffVersion
+
+# 20 characters is OCPP 1.6's limit; 19 random ones of 32 letters are 95 bits: nobody guesses a running tag.
+ID_TAG_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+ID_TAG_PREFIX = "P"
+ID_TAG_RANDOM_LENGTH = 19
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartRequest:
+    """What an approved preauthorisation asks for; the price is frozen here."""
+
+    authorization_id: uuid.UUID
+    authorization_reference: str
+    connector: Connector
+    currency: str
+    limit_minor: int
+    tariff_version: TariffVersion
+
+
+def timers_for(evse: EVSE | None = None) -> Timers:
+    """Return the timers in force; the start waits as long as this charger itself does."""
+    start_seconds = settings.START_TIMEOUT_UNPLUGGED_SECONDS if evse is None else start_timeout_seconds(evse)
+    return Timers(
+        command_seconds=settings.COMMAND_TIMEOUT_SECONDS,
+        start_seconds=start_seconds,
+        stop_seconds=settings.STOP_TIMEOUT_SECONDS,
+        final_meter_seconds=settings.FINAL_METER_TIMEOUT_SECONDS,
+        full_battery_grace_seconds=settings.FULL_BATTERY_GRACE_SECONDS,
+        stale_seconds=settings.STALE_AFTER_SECONDS,
+        review_seconds=settings.REVIEW_OFFLINE_AFTER_SECONDS,
+        reboot_grace_seconds=settings.REBOOT_GRACE_SECONDS,
+    )
+
+
+def request_start(request: StartRequest, *, actor: str, now: datetime) -> Session:
+    """Store the session and its start command, inside the caller's transaction.
+
+    A connector that cannot start gives a session that is REJECTED from its first moment, with the reason.
+    """
+    evse = EVSE.objects.select_related("station__process", "site").get(pk=request.connector.evse_id)
+    problem = problem_of(evse)
+    if problem is None:
+        try:
+            with transaction.atomic():
+                return _start(request, evse, actor=actor, now=now)
+        except IntegrityError:
+            # I1: someone else's tap was faster by a moment.
+            problem = UnavailableReason.OCCUPIED
+    return _reject(request, evse, str(problem), now=now)
+
+
+def _start(request: StartRequest, evse: EVSE, *, actor: str, now: datetime) -> Session:
+    assert evse.station is not None
+    session = _new_session(request, evse, states.begin(now, timers_for(evse)), now)
+    session.save(force_insert=True)
+    _journal(session, "requested", "", now=now, actor=actor, data={"limit_minor": request.limit_minor})
+    commands.start(
+        station=evse.station,
+        evse=evse,
+        id_tag=session.id_tag,
+        reference=str(session.pk),
+        actor=actor,
+        deadline_at=now + timedelta(seconds=settings.COMMAND_TIMEOUT_SECONDS),
+    )
+    announce(session)
+    return session
+
+
+def _reject(request: StartRequest, evse: EVSE, reason: str, *, now: datetime) -> Session:
+    session = _new_session(request, evse, Life(state=SessionState.REJECTED, deadline_at=None), now)
+    session.refusal = reason
+    session.save(force_insert=True)
+    _journal(session, "refused", "", now=now, data={"reason": reason})
+    announce(session)
+    return session
+
+
+def _new_session(request: StartRequest, evse: EVSE, life: Life, now: datetime) -> Session:
+    session = Session(
+        authorization_id=request.authorization_id,
+        authorization_reference=request.authorization_reference,
+        connector=request.connector,
+        evse=evse,
+        id_tag=new_id_tag(),
+        currency=request.currency,
+        limit_minor=request.limit_minor,
+        tariff_version=request.tariff_version,
+        tariff_snapshot=request.tariff_version.document,
+        time_zone=evse.site.time_zone,
+        requested_at=now,
+        changed_at=now,
+    )
+    session.life = life
+    return session
+
+
+def new_id_tag() -> str:
+    """Return a fresh random id tag: it names one payment session to one charger, once."""
+    return ID_TAG_PREFIX + "".join(secrets.choice(ID_TAG_ALPHABET) for _ in range(ID_TAG_RANDOM_LENGTH))
+
+
+def locked(session_id: uuid.UUID) -> Session:
+    """Return the session with its row locked until the transaction ends. Raises Session.DoesNotExist."""
+    return (
+        Session.objects.select_for_update(of=("self",)).select_related("evse", "connector").get(pk=session_id)
+    )
+
+
+def move(
+    session: Session,
+    event: states.Event,
+    *,
+    now: datetime,
+    actor: str = "",
+    data: dict[str, Any] | None = None,
+) -> tuple[Effect, ...]:
+    """Apply one event to a locked session, write what changed, and carry out the effects."""
+    timers = timers_for(session.evse)
+    if isinstance(event, states.TransactionOpened):
+        life, effects = states.open_transaction(session.life, now, timers)
+    else:
+        life, effects = states.apply(session.life, event, now, timers)
+    if life == session.life and not effects:
+        return ()
+    before = session.state
+    session.life = life
+    _stamp(session, now)
+    if before != session.state or effects:
+        _journal(session, type(event).__name__, before, now=now, actor=actor, data=data)
+    for effect in effects:
+        _EFFECTS[effect](session, now, actor or "system")
+    session.save()
+    if before != session.state or effects:
+        announce(session)
+    return effects
+
+
+def _stamp(session: Session, now: datetime) -> None:
+    session.changed_at = now
+    if session.state == SessionState.STOPPING:
+        session.stop_at = None
+    if session.is_over and session.ended_at is None:
+        session.ended_at = now
+        session.stop_at = None
+
+
+def request_stop(session_id: uuid.UUID, *, reason: StopReason, actor: str, now: datetime) -> Session:
+    """Ask a session to end; asking twice is asking once. Raises NothingToStop when it is over already."""
+    with transaction.atomic():
+        session = locked(session_id)
+        if session.is_over:
+            raise NothingToStop(str(session_id))
+        move(session, states.StopAsked(reason), now=now, actor=actor, data={"reason": str(reason)})
+    return session
+
+
+def sweep_one(session_id: uuid.UUID, *, now: datetime) -> None:
+    """Look at one session whose deadline has come; harmless when someone was faster."""
+    with transaction.atomic():
+        session = locked(session_id)
+        if session.deadline_at is not None and session.deadline_at <= now:
+            failpoint("F27_sweep_mid_batch")
+            move(session, states.DeadlinePassed(), now=now, actor="sweep")
+
+
+def announce(session: Session) -> None:
+    """Ring the bell for the rooms above, after commit."""
+    session_id = session.pk
+    transaction.on_commit(lambda: session_changed.send_robust(Session, session_id=session_id), robust=True)
+
+
+def _journal(
+    session: Session,
+    kind: str,
+    before: str,
+    *,
+    now: datetime,
+    actor: str = "",
+    data: dict[str, Any] | None = None,
+) -> None:
+    session.event_count += 1
+    SessionEvent.objects.create(
+        session=session,
+        number=session.event_count,
+        at=now,
+        kind=kind,
+        state_before=before,
+        state_after=session.state,
+        actor=actor,
+        data=data or {},
+    )
+    Session.objects.filter(pk=session.pk).update(event_count=session.event_count)
+
+
+# --- Effects --------------------------------------------------------------------------------------
+
+
+def _send_stop(session: Session, now: datetime, actor: str) -> None:
+    assert session.transaction is not None
+    commands.stop(
+        transaction=session.transaction,
+        reference=str(session.pk),
+        actor=actor,
+        deadline_at=now + timedelta(seconds=settings.STOP_TIMEOUT_SECONDS),
+    )
+
+
+def _infer_end(session: Session, now: datetime, actor: str) -> None:
+    """The charger forgot the transaction: it ended at its last known meter value (B17)."""
+    charger_transaction = session.transaction
+    assert charger_transaction is not None
+    ended_at = session.metered_at or session.started_at or now
+    session.ended_at = ended_at
+    ChargerTransaction.objects.filter(pk=charger_transaction.pk, stopped_at__isnull=True).update(
+        stopped_at=ended_at, stop_received_at=now, stop_reason="Inferred", inferred=True
+    )
+    charger_transaction.refresh_from_db()
+
+
+def _close_books(session: Session, now: datetime, actor: str) -> None:
+    """Judge the meter, price, and freeze the CDR; nothing to charge gives none (B15)."""
+    failpoint("F16_stop_in_tx")
+    charger_transaction = session.transaction
+    assert charger_transaction is not None
+    assert session.ended_at is not None
+    story = cdr.judge(session, charger_transaction, session.ended_at)
+    session.energy_wh = story.energy_wh
+    session.power_w = 0
+    if story.review:
+        _ask_review(session, now, actor, "; ".join(story.doubts))
+    if story.energy_wh < settings.ZERO_ENERGY_THRESHOLD_WH and not settings.CHARGE_ZERO_ENERGY_SESSIONS:
+        session.cost_incl_minor = session.cost_excl_minor = 0
+        return
+    record = cdr.issue(session, charger_transaction, story, now)
+    session.cost_incl_minor = record.total_incl_minor
+    session.cost_excl_minor = record.total_excl_minor
+    if record.total_incl_minor == session.limit_minor and session.limit_reached_at is None:
+        session.limit_reached_at = session.ended_at
+
+
+def _ask_review(session: Session, now: datetime, actor: str, why: str = "") -> None:
+    session.needs_review = (why or f"charger does not answer in {session.state}")[:200]
+
+
+_EFFECTS = {
+    Effect.SEND_STOP: _send_stop,
+    Effect.CLOSE_BOOKS: _close_books,
+    Effect.INFER_END: _infer_end,
+    Effect.ASK_REVIEW: _ask_review,
+}

@@ -1,0 +1,33 @@
+"""When must a session stop so that its cost meets the hold: pure (MONEY.md B13)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tariffs.engine.limit import reach
+from tariffs.engine.live import LiveCost
+
+HORIZON = timedelta(hours=24)  # beyond a day the present power says nothing; each sample asks anew
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """When and at which energy the cost meets the hold at the present power; when to send the stop."""
+
+    reached_at: datetime
+    energy_wh: int
+    stop_at: datetime
+
+
+def forecast(
+    live: LiveCost, *, limit_minor: int, power_w: int, at: datetime, stop_latency_seconds: float
+) -> Forecast | None:
+    """Return the forecast, or None when the hold will not be met within a day.
+
+    `at` is the moment up to which `live` is priced. The stop is sent earlier than the cost meets the hold by
+    what the charger needs to obey.
+    """
+    found = reach(live, limit_minor=limit_minor, power_w=power_w, from_at=at, horizon=HORIZON)
+    if found is None:
+        return None
+    stop_at = found.at - timedelta(seconds=stop_latency_seconds)
+    return Forecast(reached_at=found.at, energy_wh=int(found.energy_wh), stop_at=max(stop_at, at))

@@ -1,0 +1,212 @@
+"""The seat at the chargers' desk: what a transaction's facts mean for the session behind it.
+
+Every method runs inside the database transaction that stores the charger's message.
+"""
+
+import uuid
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from chargers import commands
+from chargers.facts import (
+    CommandAction,
+    CommandOutcome,
+    CommandSettled,
+    EvseStatus,
+    EvseStatusChanged,
+    StartAnswer,
+    StationBooted,
+    TransactionEnded,
+    TransactionMetered,
+    TransactionStarted,
+)
+from chargers.models import EVSE
+from chargers.models import Transaction as ChargerTransaction
+from sessions_app import following, lifecycle, states
+from sessions_app.metering import clock_skew_seconds, corrected
+from sessions_app.models import Session
+from sessions_app.states import LIVE, RUNNING, SessionState, StartOutcome, StopReason
+
+# OCPP 1.6 §7.34 stop reasons that say who ended it; every other one is the charger's own doing.
+STOP_REASONS = {"EVDisconnected": StopReason.UNPLUGGED, "Remote": StopReason.OPERATOR}
+
+# EVSE states in which no transaction can be running there (B17).
+NO_TRANSACTION = frozenset({EvseStatus.AVAILABLE, EvseStatus.PREPARING})
+PAUSED = frozenset({EvseStatus.SUSPENDED_EV, EvseStatus.SUSPENDED_EVSE})
+
+
+class SessionDesk:
+    """Implements `chargers.desk.TransactionDesk`."""
+
+    def authorize(self, *, station_pk: int, id_tag: str, at: datetime) -> bool:
+        """Only the tag of a live session may charge, and only at its own station."""
+        return Session.objects.filter(
+            id_tag=id_tag, evse__station=station_pk, state__in=sorted(LIVE)
+        ).exists()
+
+    def started(self, fact: TransactionStarted) -> StartAnswer:
+        """Attach a transaction to its session, or refuse it (B5, B10)."""
+        session = _locked_by_tag(fact)
+        if session is None:
+            _take_evse_from_waiting(fact)
+            return StartAnswer(accepted=False)
+        if session.evse_id != fact.evse_pk or session.is_over or session.transaction_id is not None:
+            _stop_stray(session, fact)
+            return StartAnswer(accepted=False)
+        return StartAnswer(accepted=True, look_again_at=_attach(session, fact))
+
+    def metered(self, fact: TransactionMetered) -> datetime | None:
+        """Meter values move energy, live cost and the forecast of the paid limit."""
+        session = _locked_by_transaction(fact.transaction_pk)
+        if session is None or session.is_over:
+            return None
+        lifecycle.move(session, states.Heard(), now=fact.received_at)
+        following.follow(session, fact.readings, now=fact.received_at)
+        return session.stop_at
+
+    def ended(self, fact: TransactionEnded) -> None:
+        """The charger closed the transaction: the session ends, its books are closed."""
+        session = _locked_by_transaction(fact.transaction_pk)
+        if session is None or session.is_over:
+            return
+        following.store_samples(session, fact.readings)
+        session.ended_at = _end_time(session, fact)
+        reason = STOP_REASONS.get(fact.reason, StopReason.CHARGER)
+        lifecycle.move(
+            session, states.TransactionClosed(reason), now=fact.received_at, data={"reason": fact.reason}
+        )
+
+    def look_again(self, *, transaction_pk: int, at: datetime) -> datetime | None:
+        """The forecast moment of the paid limit has come, unless a newer sample moved it."""
+        session = _locked_by_transaction(transaction_pk)
+        if session is None or session.is_over:
+            return None
+        return following.stop_if_limit_is_due(session, now=at)
+
+    def status_changed(self, fact: EvseStatusChanged) -> None:
+        """An EVSE's state pauses, resumes or casts doubt on the session that runs there."""
+        session = _locked_live_at(fact.evse_pk)
+        if session is None or session.state not in RUNNING:
+            return
+        if fact.status in PAUSED:
+            following.note_pause(session, paused=True)
+            lifecycle.move(session, states.EnergyPaused(), now=fact.received_at, data={"status": fact.status})
+        elif fact.status is EvseStatus.CHARGING:
+            following.note_pause(session, paused=False)
+            lifecycle.move(session, states.EnergyFlows(), now=fact.received_at)
+        elif fact.status in NO_TRANSACTION:
+            lifecycle.move(
+                session, states.TransactionDoubted(), now=fact.received_at, data={"status": fact.status}
+            )
+
+    def booted(self, fact: StationBooted) -> None:
+        """A restart alone changes nothing: the statuses that follow tell whether it forgot (B16, B17)."""
+
+    def command_settled(self, fact: CommandSettled) -> None:
+        """The answer to a start or stop reaches its session by the command's reference."""
+        session = _locked_by_reference(fact.reference)
+        if session is None:
+            return
+        data = {"outcome": fact.outcome, "detail": fact.detail}
+        if fact.action is CommandAction.START:
+            event: states.Event = states.StartAnswered(StartOutcome(fact.outcome))
+            if fact.outcome is not CommandOutcome.ACCEPTED:
+                session.refusal = _refusal(fact)
+        elif fact.action is CommandAction.STOP:
+            event = states.StopAnswered(fact.outcome is CommandOutcome.ACCEPTED)
+        else:
+            return
+        lifecycle.move(session, event, now=fact.settled_at, actor="charger", data=data)
+
+
+def _refusal(fact: CommandSettled) -> str:
+    reasons = {
+        CommandOutcome.REJECTED: "rejected_by_charger",
+        CommandOutcome.UNANSWERED: "charger_did_not_answer",
+        CommandOutcome.UNSENT: "charger_offline",
+    }
+    return reasons[fact.outcome]
+
+
+def _locked(**lookup: object) -> Session | None:
+    """Lock and return the one session that matches, or None."""
+    return (
+        Session.objects.select_for_update(of=("self",))
+        .select_related("evse", "connector", "transaction")
+        .filter(**lookup)
+        .first()
+    )
+
+
+def _locked_by_tag(fact: TransactionStarted) -> Session | None:
+    return _locked(id_tag=fact.id_tag, evse__station=fact.station_pk)
+
+
+def _locked_by_transaction(transaction_pk: int) -> Session | None:
+    return _locked(transaction=transaction_pk)
+
+
+def _locked_live_at(evse_pk: int) -> Session | None:
+    return _locked(evse=evse_pk, state__in=sorted(LIVE))
+
+
+def _locked_by_reference(reference: str) -> Session | None:
+    try:
+        return _locked(pk=uuid.UUID(reference))
+    except ValueError:
+        return None  # a command that staff gave, not a session
+
+
+def _take_evse_from_waiting(fact: TransactionStarted) -> None:
+    """Someone else charges where a paid session waits for its driver: that session is over (B10)."""
+    session = _locked_live_at(fact.evse_pk)
+    if session is not None and session.state in (SessionState.REQUESTED, SessionState.STARTING):
+        session.refusal = "evse_taken"
+        lifecycle.move(session, states.EvseTaken(), now=fact.received_at, data={"id_tag": "another"})
+
+
+def _stop_stray(session: Session, fact: TransactionStarted) -> None:
+    """A transaction that comes too late, twice, or elsewhere: the hold may be gone, so it must not run (B5)."""
+    stop_transaction(
+        ChargerTransaction.objects.select_related("station").get(pk=fact.transaction_pk), fact.received_at
+    )
+    session.needs_review = (
+        "the charger started after the session was over" if session.is_over else session.needs_review
+    )
+    session.save(update_fields=["needs_review"])
+
+
+def stop_transaction(transaction: ChargerTransaction, now: datetime) -> None:
+    """Queue a stop for a transaction that no session pays for."""
+    commands.stop(
+        transaction=transaction,
+        reference="",
+        actor="system",
+        deadline_at=now + timedelta(seconds=settings.STOP_TIMEOUT_SECONDS),
+    )
+
+
+def _attach(session: Session, fact: TransactionStarted) -> datetime | None:
+    session.clock_skew_seconds = clock_skew_seconds(
+        started_at=fact.started_at, asked_at=session.requested_at, received_at=fact.received_at
+    )
+    session.transaction = ChargerTransaction.objects.get(pk=fact.transaction_pk)
+    session.started_at = corrected(fact.started_at, session.clock_skew_seconds)
+    following.begin(session, meter_start_wh=fact.meter_start_wh)
+    lifecycle.move(
+        session,
+        states.TransactionOpened(),
+        now=fact.received_at,
+        data={"meter_start_wh": fact.meter_start_wh, "clock_skew_seconds": session.clock_skew_seconds},
+    )
+    if EVSE.objects.filter(pk=fact.evse_pk, status__in=sorted(PAUSED)).exists():
+        lifecycle.move(session, states.EnergyPaused(), now=fact.received_at)
+    return session.stop_at
+
+
+def _end_time(session: Session, fact: TransactionEnded) -> datetime:
+    """The end as the charger tells it, inside what is possible: after the start, not in our future."""
+    assert session.started_at is not None
+    ended_at = corrected(fact.ended_at, session.clock_skew_seconds)
+    return min(max(ended_at, session.started_at), max(fact.received_at, session.started_at))

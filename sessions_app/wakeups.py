@@ -1,0 +1,25 @@
+"""Wake-ups by task name: lower rooms call higher ones without importing them.
+
+A wake-up is a hint. It is sent after commit, it never fails its caller, and the sweep behind the row it
+points at finds whatever a lost one leaves.
+"""
+
+import logging
+
+from celery import current_app
+from django.db import transaction
+from kombu.exceptions import OperationalError as BrokerError
+
+logger = logging.getLogger(__name__)
+
+
+def wake(task_name: str, *arguments: object) -> None:
+    """Ask a worker to run `task_name(*arguments)` once the present transaction has committed."""
+    transaction.on_commit(lambda: _send(task_name, arguments), robust=True)
+
+
+def _send(task_name: str, arguments: tuple[object, ...]) -> None:
+    try:
+        current_app.send_task(task_name, args=arguments, retry=False, ignore_result=True)
+    except (BrokerError, OSError) as error:
+        logger.warning("wake-up %s lost, the sweep will find it: %s", task_name, error)
