@@ -170,11 +170,11 @@ def running_server(env: dict[str, str], *options: str) -> Iterator[tuple[str, su
     """Run `manage.py up` on a free port until the block ends; yields its URL and its process when ready.
 
     `env` is the whole environment beside PATH (see the fixtures `sqlite_env` and `postgres_env`). The
-    output goes to `$EMABLER_VAR_DIR/up.log`, and into the error when the server does not come up.
+    output is read with `output_of`, and stands in the error when the server does not come up.
     """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    log = Path(env["EMABLER_VAR_DIR"]) / f"up-{port}.log"
+    log = _log_of(env, url)
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "manage.py", "up", "--port", str(port), *options],
@@ -190,6 +190,27 @@ def running_server(env: dict[str, str], *options: str) -> Iterator[tuple[str, su
         yield url, process
     finally:
         stop(process)
+
+
+def run_up(env: dict[str, str], *options: str) -> "subprocess.CompletedProcess[str]":
+    """Run a `manage.py up` that is expected to end by itself, and return how it ended."""
+    return subprocess.run(
+        [sys.executable, "manage.py", "up", *options],
+        cwd=ROOT,
+        env={**system_environment(), **env},
+        capture_output=True,
+        text=True,
+        timeout=STARTUP_SECONDS * 2,
+    )
+
+
+def output_of(env: dict[str, str], url: str) -> str:
+    """Return what the server at `url` has printed so far."""
+    return _log_of(env, url).read_text(encoding="utf-8")
+
+
+def _log_of(env: dict[str, str], url: str) -> Path:
+    return Path(env["EMABLER_VAR_DIR"]) / f"up-{url.rpartition(':')[2]}.log"
 
 
 def system_environment() -> dict[str, str]:
