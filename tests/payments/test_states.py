@@ -1,0 +1,172 @@
+"""The pure life of a payment: settled once, confirmed once, nothing lost and nothing refused."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from payments import states
+from payments.errors import WrongState
+from payments.states import Account, CaptureStatus, Effect, PaymentState, Review, Timers, apply
+
+NOW = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+TIMERS = Timers(confirmation_warn_seconds=900, confirmation_alert_seconds=86400)
+HELD = 5000
+
+
+def account(state: PaymentState = PaymentState.AUTHORIZED, **changes: object) -> Account:
+    deadline = NOW + timedelta(seconds=60) if state in states.WAITING else None
+    return replace(Account(state, HELD, deadline), **changes)  # type: ignore[arg-type]
+
+
+def capturing(due_minor: int = 1234) -> Account:
+    return account(PaymentState.CAPTURING, due_minor=due_minor)
+
+
+def moved(before: Account, event: states.Event) -> tuple[Account, tuple[Effect, ...]]:
+    return apply(before, event, NOW, TIMERS)
+
+
+def confirmed(status: CaptureStatus, amount_minor: int, **changes: object) -> states.Confirmed:
+    return states.Confirmed(status, amount_minor, **changes)  # type: ignore[arg-type]
+
+
+def test_a_cdr_makes_it_due_once_with_a_receipt() -> None:
+    after, effects = moved(account(), states.CdrIssued(1234))
+    again, no_effects = moved(after, states.CdrIssued(1234))
+
+    assert after.state is PaymentState.CAPTURING
+    assert after.due_minor == 1234
+    assert effects == (Effect.ISSUE_RECEIPT, Effect.TELL_DUE)
+    assert (again, no_effects) == (after, ())
+
+
+def test_a_cdr_beyond_the_hold_is_a_fault_of_ours_and_goes_nowhere() -> None:
+    with pytest.raises(AssertionError):
+        moved(account(), states.CdrIssued(HELD + 1))
+
+
+def test_a_cdr_of_nothing_releases_the_hold() -> None:
+    after, effects = moved(account(), states.CdrIssued(0))
+
+    assert after.state is PaymentState.RELEASING
+    assert effects == (Effect.TELL_DUE,)
+
+
+def test_nothing_to_charge_releases_the_hold_and_the_ptp_acknowledges() -> None:
+    releasing, _ = moved(account(), states.NothingToCharge())
+    released, _ = moved(releasing, states.ReleaseAcknowledged())
+
+    assert released.state is PaymentState.RELEASED
+    assert moved(released, states.ReleaseAcknowledged()) == (released, ())
+
+
+def test_a_release_has_no_place_while_money_is_due() -> None:
+    with pytest.raises(WrongState):
+        moved(capturing(), states.ReleaseAcknowledged())
+
+
+def test_success_of_the_due_amount_is_captured() -> None:
+    after, _ = moved(capturing(), confirmed(CaptureStatus.SUCCESS, 1234))
+
+    assert after.state is PaymentState.CAPTURED
+    assert after.captured_minor == 1234
+    assert after.deadline_at is None
+
+
+def test_partial_success_leaves_an_open_amount() -> None:
+    after, _ = moved(capturing(), confirmed(CaptureStatus.PARTIAL_SUCCESS, 1000))
+
+    assert after.state is PaymentState.PARTIALLY_CAPTURED
+    assert after.due_minor - after.captured_minor == 234
+
+
+def test_a_failed_capture_leaves_all_open_until_a_later_success_closes_it() -> None:  # B27
+    failed, _ = moved(capturing(), confirmed(CaptureStatus.FAILED, 0))
+    assert failed.state is PaymentState.CAPTURE_FAILED
+    assert failed.review is Review.CAPTURE_FAILED
+
+    after, _ = moved(failed, confirmed(CaptureStatus.SUCCESS, 1234))
+
+    assert after.state is PaymentState.CAPTURED
+    assert after.review is None
+
+
+@pytest.mark.parametrize(
+    ("event", "review"),
+    [
+        (confirmed(CaptureStatus.SUCCESS, 1235), Review.AMOUNT_DIFFERS),  # B29: more than due
+        (confirmed(CaptureStatus.SUCCESS, 1233), Review.AMOUNT_DIFFERS),
+        (confirmed(CaptureStatus.PARTIAL_SUCCESS, 1234), Review.AMOUNT_DIFFERS),
+        (confirmed(CaptureStatus.FAILED, 5), Review.AMOUNT_DIFFERS),
+        (confirmed(CaptureStatus.SUCCESS, 1234, same_currency=False), Review.CURRENCY_DIFFERS),
+    ],
+)
+def test_a_confirmation_that_does_not_add_up_is_flagged_and_books_nothing(
+    event: states.Confirmed, review: Review
+) -> None:
+    after, _ = moved(capturing(), event)
+
+    assert after.state is PaymentState.CAPTURING
+    assert after.captured_minor == 0
+    assert after.review is review
+
+
+@pytest.mark.parametrize("state", [PaymentState.RELEASING, PaymentState.RELEASED])
+def test_money_taken_for_a_hold_that_should_be_dropped_is_flagged(state: PaymentState) -> None:
+    after, _ = moved(account(state), confirmed(CaptureStatus.SUCCESS, 100))
+
+    assert after.state is state
+    assert after.review is Review.CAPTURED_AFTER_RELEASE
+
+
+def test_a_confirmation_after_the_money_is_booked_changes_no_amount() -> None:
+    captured, _ = moved(capturing(), confirmed(CaptureStatus.SUCCESS, 1234))
+
+    after, _ = moved(captured, confirmed(CaptureStatus.FAILED, 0))
+
+    assert (after.state, after.captured_minor) == (PaymentState.CAPTURED, 1234)
+    assert after.review is Review.CONFIRMED_TWICE
+
+
+@pytest.mark.parametrize("state", sorted(states.WAITING))
+def test_what_is_overdue_asks_for_staff_and_keeps_its_state(state: PaymentState) -> None:  # I6, B28
+    late = account(state, deadline_at=NOW - timedelta(seconds=1))
+
+    after, _ = moved(late, states.DeadlinePassed())
+
+    assert after.state is state
+    assert after.review is not None
+    assert after.deadline_at is not None
+    assert after.deadline_at > NOW
+
+
+EVENTS = st.one_of(
+    st.builds(states.CdrIssued, st.integers(0, HELD), st.booleans()),
+    st.just(states.NothingToCharge()),
+    st.builds(states.Confirmed, st.sampled_from(CaptureStatus), st.integers(0, 2 * HELD), st.booleans()),
+    st.just(states.ReleaseAcknowledged()),
+    st.just(states.DeadlinePassed()),
+)
+
+
+@given(st.lists(st.tuples(EVENTS, st.integers(0, 200_000)), max_size=30))
+@settings(max_examples=400, deadline=None)
+def test_any_order_of_events_keeps_the_money_inside_its_bounds(story: list[tuple[states.Event, int]]) -> None:
+    current, now, told = states.begin(HELD, NOW, TIMERS), NOW, 0
+    for event, seconds in story:
+        now += timedelta(seconds=seconds)
+        try:
+            after, effects = apply(current, event, now, TIMERS)
+        except WrongState:
+            continue
+        assert 0 <= after.captured_minor <= after.due_minor <= after.authorized_minor
+        assert after.captured_minor >= current.captured_minor
+        assert after.state == current.state or after.state in states.LEGAL[current.state]
+        assert after.state not in states.WAITING or after.deadline_at is not None
+        told += Effect.TELL_DUE in effects
+        current = after
+
+    assert told <= 1
