@@ -28,7 +28,7 @@ def _may_sign_in(url: str, password: str) -> bool:
             "password": password,
             "csrfmiddlewaretoken": browser.cookies["csrftoken"],
         }
-        return browser.post("/admin/login/", data=form).status_code == 302
+        return browser.post("/admin/login/", data={**form, "next": "/admin/"}).status_code == 302
 
 
 def test_the_first_start_makes_an_admin_and_later_ones_keep_it(
