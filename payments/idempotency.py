@@ -60,7 +60,15 @@ def once(*, ptp: Ptp, keys: Sequence[str], request_hash: str, act: Callable[[], 
             return found
         raise
     except OperationalError as error:
-        raise InProgress from error
+        if _waited_too_long(error):
+            raise InProgress from error
+        raise
+
+
+def _waited_too_long(error: OperationalError) -> bool:
+    """Whether a lock was not to be had in time, as PostgreSQL (55P03) and SQLite say it."""
+    sqlstate = getattr(error.__cause__, "sqlstate", None)
+    return sqlstate == "55P03" or "locked" in str(error)
 
 
 def _limit_waiting() -> None:

@@ -1,6 +1,6 @@
 """Following a running session: samples stored and judged, cost shown, the paid limit watched."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -13,6 +13,23 @@ from sessions_app.spend_limit import forecast
 from sessions_app.states import SessionState, StopReason
 from tariffs.engine.live import LiveCost
 
+# What a meter value can change; the frozen tariff and the rest of the row are not written again each time.
+FOLLOWED_FIELDS = (
+    *lifecycle.LIFE_FIELDS,
+    "energy_wh",
+    "power_w",
+    "soc_percent",
+    "metered_at",
+    "meter_state",
+    "cost_state",
+    "cost_incl_minor",
+    "cost_excl_minor",
+    "stop_at",
+    "limit_energy_wh",
+    "limit_reached_at",
+    "announced_at",
+    "changed_at",
+)
 ANNOUNCE_EVERY_SECONDS = 10.0  # for mere meter values; changes of state are told at once
 
 
@@ -67,18 +84,18 @@ def _sample(session: Session, reading: MeterReading) -> MeterSample:
     )
 
 
-def follow(session: Session, readings: Iterable[MeterReading], *, now: datetime) -> None:
+def follow(session: Session, readings: Sequence[MeterReading], *, now: datetime) -> None:
     """Take readings into energy, cost and forecast, and stop at the paid limit; saves the session."""
     fresh = _judge(session, readings)
     if fresh and session.meter_state.get("last"):
         cost = _take(session, fresh)
         _show(session, cost)
-        _latest(session, fresh)
+        _latest(session, fresh, readings)
         plan_stop(session, cost)
     stop_if_limit_is_due(session, now=now)
     session.changed_at = now
-    session.save()
     _announce_sometimes(session, now)
+    session.save(update_fields=FOLLOWED_FIELDS)
 
 
 def _judge(session: Session, readings: Iterable[MeterReading]) -> list[MeterSample]:
@@ -95,8 +112,7 @@ def _take(session: Session, samples: list[MeterSample]) -> LiveCost:
     """Advance meter and cost by each sample that fits; a dropped one keeps its reason."""
     paused = session.meter_state.get("paused", False)
     track = Track.from_json({k: v for k, v in session.meter_state.items() if k != "paused"})
-    terms = live_cost.terms_of(session.tariff_snapshot)
-    cost = live_cost.resume(terms, time_zone=session.time_zone, state=session.cost_state)
+    cost = _stored_cost(session)
     for sample in samples:
         if sample.register_wh is None:
             continue
@@ -118,20 +134,21 @@ def _take(session: Session, samples: list[MeterSample]) -> LiveCost:
 
 def _show(session: Session, cost: LiveCost) -> None:
     so_far = live_cost.Shown(session.cost_incl_minor, session.cost_excl_minor)
-    shown = live_cost.shown(cost, so_far=so_far)
-    session.cost_incl_minor = min(shown.incl_minor, session.limit_minor)
-    session.cost_excl_minor = min(shown.excl_minor, session.cost_incl_minor)
+    shown = live_cost.shown(cost, limit_minor=session.limit_minor, so_far=so_far)
+    session.cost_incl_minor, session.cost_excl_minor = shown.incl_minor, shown.excl_minor
     if shown.incl_minor >= session.limit_minor and session.limit_reached_at is None:
         session.limit_reached_at = session.metered_at
 
 
-def _latest(session: Session, samples: list[MeterSample]) -> None:
+def _latest(session: Session, samples: list[MeterSample], readings: Iterable[MeterReading]) -> None:
     newest = samples[-1]
+    for reading in readings:
+        session.soc_percent = reading.soc_percent if reading.soc_percent is not None else session.soc_percent
     if session.metered_at is not None and newest.sampled_at < session.metered_at:
         return
     if newest.power_w is not None:
         session.power_w = newest.power_w
-    elif len(samples) and session.meter_state.get("last"):
+    elif session.meter_state.get("last"):
         session.power_w = _mean_power_w(session, newest)
 
 
@@ -152,6 +169,16 @@ def _mean_power_w(session: Session, newest: MeterSample) -> int | None:
     return max(0, round((newest.register_wh - start_wh) * 3600 / seconds))
 
 
+def plan_from_start(session: Session) -> None:
+    """Plan the stop of a session that has no sample yet, so that a silent meter cannot outrun the hold."""
+    plan_stop(session, _stored_cost(session))
+
+
+def _stored_cost(session: Session) -> LiveCost:
+    terms = live_cost.terms_of(session.tariff_snapshot)
+    return live_cost.resume(terms, time_zone=session.time_zone, state=session.cost_state)
+
+
 def plan_stop(session: Session, cost: LiveCost) -> None:
     """Store when the stop must leave; where the power is unknown, reckon with all the connector can give."""
     assert session.metered_at is not None
@@ -160,6 +187,7 @@ def plan_stop(session: Session, cost: LiveCost) -> None:
         cost,
         limit_minor=session.limit_minor,
         power_w=power_w,
+        parked=bool(session.meter_state.get("paused")) and not session.power_w,
         at=session.metered_at,
         stop_latency_seconds=settings.STOP_LATENCY_SECONDS,
     )
@@ -183,5 +211,4 @@ def _announce_sometimes(session: Session, now: datetime) -> None:
     last = session.announced_at
     if last is None or (now - last).total_seconds() >= ANNOUNCE_EVERY_SECONDS:
         session.announced_at = now
-        session.save(update_fields=["announced_at"])
         lifecycle.announce(session)

@@ -30,6 +30,9 @@ ID_TAG_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 ID_TAG_PREFIX = "P"
 ID_TAG_RANDOM_LENGTH = 19
 
+LIFE_FIELDS = ("state", "deadline_at", "stop_reason", "stop_attempts", "stale", "doubted")
+_OPENING = (states.StartAnswered, states.TransactionOpened)  # events that start the wait for the cable
+
 
 @dataclass(frozen=True, kw_only=True)
 class StartRequest:
@@ -79,7 +82,7 @@ def _start(request: StartRequest, evse: EVSE, *, actor: str, now: datetime) -> S
     assert evse.station is not None
     session = _new_session(request, evse, states.begin(now, timers_for(evse)), now)
     session.save(force_insert=True)
-    _journal(session, "requested", "", now=now, actor=actor, data={"limit_minor": request.limit_minor})
+    _journal(session, "Requested", "", now=now, actor=actor, data={"limit_minor": request.limit_minor})
     commands.start(
         station=evse.station,
         evse=evse,
@@ -96,7 +99,7 @@ def _reject(request: StartRequest, evse: EVSE, reason: str, *, now: datetime) ->
     session = _new_session(request, evse, Life(state=SessionState.REJECTED, deadline_at=None), now)
     session.refusal = reason
     session.save(force_insert=True)
-    _journal(session, "refused", "", now=now, data={"reason": reason})
+    _journal(session, "Refused", "", now=now, data={"reason": reason})
     announce(session)
     return session
 
@@ -139,9 +142,13 @@ def move(
     now: datetime,
     actor: str = "",
     data: dict[str, Any] | None = None,
+    save: bool = True,
 ) -> tuple[Effect, ...]:
-    """Apply one event to a locked session, write what changed, and carry out the effects."""
-    timers = timers_for(session.evse)
+    """Apply one event to a locked session, write what changed, and carry out the effects.
+
+    `save=False` leaves a change that moves no state to the caller, who is about to save the row anyway.
+    """
+    timers = timers_for(session.evse if isinstance(event, _OPENING) else None)
     if isinstance(event, states.TransactionOpened):
         life, effects = states.open_transaction(session.life, now, timers)
     else:
@@ -150,14 +157,16 @@ def move(
         return ()
     before = session.state
     session.life = life
+    if before == session.state and not effects:
+        if save:
+            session.save(update_fields=LIFE_FIELDS)
+        return ()
     _stamp(session, now)
-    if before != session.state or effects:
-        _journal(session, type(event).__name__, before, now=now, actor=actor, data=data)
+    _journal(session, type(event).__name__, before, now=now, actor=actor, data=data)
     for effect in effects:
         _EFFECTS[effect](session, now, actor or "system")
     session.save()
-    if before != session.state or effects:
-        announce(session)
+    announce(session)
     return effects
 
 

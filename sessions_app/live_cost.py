@@ -52,13 +52,13 @@ def segment_of(step: Step, *, power_w: int | None = None, current_a: Any = None)
     )
 
 
-def shown(cost: LiveCost, *, so_far: Shown) -> Shown:
-    """Return the totals to show: a running maximum.
+def shown(cost: LiveCost, *, limit_minor: int, so_far: Shown) -> Shown:
+    """Return the totals to show: a running maximum, never beyond the hold.
 
     With step_size > 1 the exact price of a growing session can fall when parking begins; a display that
     counts backwards is worse than one that waits.
     """
-    total = cost.cost()
+    total = cost.cost().capped(limit_minor)
     if total.total_incl_minor < so_far.incl_minor:
         return so_far
     return Shown(total.total_incl_minor, total.total_excl_minor)

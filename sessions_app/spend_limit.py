@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from tariffs.engine.limit import reach
 from tariffs.engine.live import LiveCost
+from tariffs.engine.usage import SegmentState
 
 HORIZON = timedelta(hours=24)  # beyond a day the present power says nothing; each sample asks anew
 
@@ -19,14 +20,27 @@ class Forecast:
 
 
 def forecast(
-    live: LiveCost, *, limit_minor: int, power_w: int, at: datetime, stop_latency_seconds: float
+    live: LiveCost,
+    *,
+    limit_minor: int,
+    power_w: int,
+    parked: bool,
+    at: datetime,
+    stop_latency_seconds: float,
 ) -> Forecast | None:
     """Return the forecast, or None when the hold will not be met within a day.
 
-    `at` is the moment up to which `live` is priced. The stop is sent earlier than the cost meets the hold by
-    what the charger needs to obey.
+    `parked` reckons with parking fees instead of energy. `at` is the moment up to which `live` is priced. The
+    stop is sent earlier than the cost meets the hold by what the charger needs to obey.
     """
-    found = reach(live, limit_minor=limit_minor, power_w=power_w, from_at=at, horizon=HORIZON)
+    found = reach(
+        live,
+        limit_minor=limit_minor,
+        power_w=0 if parked else power_w,
+        state=SegmentState.PARKED if parked else SegmentState.CHARGING,
+        from_at=at,
+        horizon=HORIZON,
+    )
     if found is None:
         return None
     stop_at = found.at - timedelta(seconds=stop_latency_seconds)

@@ -61,7 +61,7 @@ class SessionDesk:
         session = _locked_by_transaction(fact.transaction_pk)
         if session is None or session.is_over:
             return None
-        lifecycle.move(session, states.Heard(), now=fact.received_at)
+        lifecycle.move(session, states.Heard(), now=fact.received_at, save=False)
         following.follow(session, fact.readings, now=fact.received_at)
         return session.stop_at
 
@@ -202,6 +202,8 @@ def _attach(session: Session, fact: TransactionStarted) -> datetime | None:
     )
     if EVSE.objects.filter(pk=fact.evse_pk, status__in=sorted(PAUSED)).exists():
         lifecycle.move(session, states.EnergyPaused(), now=fact.received_at)
+    following.plan_from_start(session)
+    session.save(update_fields=["stop_at", "limit_energy_wh"])
     return session.stop_at
 
 
