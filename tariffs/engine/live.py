@@ -161,7 +161,7 @@ class LiveCost:
                 volumes,
                 *chosen,
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise InvalidState(f"Not a stored live cost: {error}") from error
 
 

@@ -19,6 +19,10 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 # engine walk through every day of it.
 MAX_SEGMENT: Final = timedelta(days=366)
 
+# A terawatt-hour, and as many decimals: far from any charger, and small enough to calculate with.
+MAX_VALUE: Final = 10**12
+MAX_VALUE_DIGITS: Final = 12
+
 
 class SegmentState(enum.StrEnum):
     """What the vehicle did during a segment."""
@@ -38,6 +42,16 @@ def exact(value: int | Decimal | Fraction) -> Exact:
         return value
     fraction = value if isinstance(value, Fraction) else Fraction(value)
     return fraction.numerator if fraction.denominator == 1 else fraction
+
+
+def _bounded(name: str, value: int | Decimal | Fraction) -> Exact:
+    if isinstance(value, bool | float) or (isinstance(value, Decimal) and not value.is_finite()):
+        raise InvalidUsage(f"{name} of a segment is an exact number.")
+    if not 0 <= value <= MAX_VALUE:
+        raise InvalidUsage(f"{name} of a segment lies between 0 and {MAX_VALUE}.")
+    if isinstance(value, Decimal) and value.adjusted() < -MAX_VALUE_DIGITS:
+        raise InvalidUsage(f"{name} of a segment has too many decimals.")
+    return exact(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +77,8 @@ class Segment:
             raise InvalidUsage(f"A segment ends after it starts and within {MAX_SEGMENT.days} days.")
         for name in ("energy_wh", "current_a", "power_w"):
             value = getattr(self, name)
-            if value is None:
-                continue
-            if value < 0:
-                raise InvalidUsage(f"{name} of a segment cannot be negative.")
-            object.__setattr__(self, name, exact(value))
+            if value is not None:
+                object.__setattr__(self, name, _bounded(name, value))
 
 
 @dataclass(frozen=True, slots=True)
