@@ -33,7 +33,8 @@ class Reader:
         self.path = path
         self.errors: list[InputError] = [] if errors is None else errors
         self.fields: Mapping[str, object] = value if isinstance(value, Mapping) else {}
-        if not isinstance(value, Mapping):
+        self._is_object = isinstance(value, Mapping)
+        if not self._is_object:
             self.errors.append(InputError(path, "invalid", "A JSON object is expected."))
 
     def fault(self, name: str, code: str, message: str) -> None:
@@ -47,7 +48,8 @@ class Reader:
     def value(self, name: str, *, required: bool = False) -> object:
         """The raw value; JSON null counts as absent."""
         value = self.fields.get(name)
-        if value is None and required:
+        # What is no object at all has been noted once; its missing fields are no news.
+        if value is None and required and self._is_object:
             self.fault(name, "required", "This field is required.")
         return value
 
@@ -113,6 +115,12 @@ class Reader:
             else:
                 self.fault(f"{name}[{number}]", "invalid", f"One of {', '.join(kind.__members__)}.")
 
+    def texts(self, name: str, *, longest: int, most: int) -> tuple[str, ...]:
+        """A list of printable texts; a faulty one reads as `""`, so that the others keep their places."""
+        values = self._list(name, most=most)
+        places = Reader({f"{name}[{n}]": value for n, value in enumerate(values)}, self.path, self.errors)
+        return tuple(places.text(place, longest=longest, required=True) or "" for place in places.fields)
+
     def parsed(self, name: str, pattern: re.Pattern[str], parse: Callable[[str], T_]) -> T_ | None:
         """Text of a fixed form."""
         value = self.value(name)
@@ -138,7 +146,7 @@ class Reader:
     def items(self, name: str, *, most: int, least: int = 0) -> Iterator[Reader]:
         """The objects of a list."""
         values = self._list(name, most=most)
-        if len(values) < least and not self._is_faulty(name):
+        if len(values) < least and self._is_object and not self._is_faulty(name):
             self.fault(name, "required", f"At least {least} is required.")
         for number, value in enumerate(values):
             yield Reader(value, f"{self.at(name)}[{number}]", self.errors)
