@@ -29,12 +29,16 @@ class Site(models.Model):
     time_zone = models.CharField(max_length=255, help_text="IANA name; tariffs are evaluated in it")
     publish = models.BooleanField(default=True)
     commissioned_on = models.DateField(null=True, blank=True, help_text="decides whether AFIR applies")
-    source = models.JSONField(default=dict, blank=True, help_text="fields of the imported Location we do not use")
+    source = models.JSONField(
+        default=dict, blank=True, help_text="fields of the imported Location we do not use"
+    )
     updated_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["country_code", "party_id", "location_id"], name="site_unique_per_party")
+            models.UniqueConstraint(
+                fields=["country_code", "party_id", "location_id"], name="site_unique_per_party"
+            )
         ]
         ordering: ClassVar = ["name", "location_id"]
 
@@ -69,7 +73,9 @@ class ChargingStation(models.Model):
     # Presence: which connection speaks for it. A new connection takes a new id (fencing); replies and
     # writes of the old one no longer match.
     connection_id = models.UUIDField(null=True, blank=True)
-    process = models.ForeignKey(WebProcess, on_delete=models.SET_NULL, null=True, blank=True, related_name="stations")
+    process = models.ForeignKey(
+        WebProcess, on_delete=models.SET_NULL, null=True, blank=True, related_name="stations"
+    )
     channel_name = models.CharField(max_length=255, blank=True)
     connected_at = models.DateTimeField(null=True, blank=True)
     disconnected_at = models.DateTimeField(null=True, blank=True)
@@ -96,9 +102,15 @@ class EVSE(models.Model):
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="evses")
     uid = models.CharField(max_length=36, help_text="OCPI EVSE uid")
     evse_id = models.CharField(max_length=48, blank=True, help_text="eMI3 id")
-    physical_reference = models.CharField(max_length=16, blank=True, help_text="what is printed on the charger")
-    station = models.ForeignKey(ChargingStation, on_delete=models.PROTECT, null=True, blank=True, related_name="evses")
-    number = models.PositiveIntegerField(null=True, blank=True, help_text="OCPP 1.6 connector or 2.x EVSE number")
+    physical_reference = models.CharField(
+        max_length=16, blank=True, help_text="what is printed on the charger"
+    )
+    station = models.ForeignKey(
+        ChargingStation, on_delete=models.PROTECT, null=True, blank=True, related_name="evses"
+    )
+    number = models.PositiveIntegerField(
+        null=True, blank=True, help_text="OCPP 1.6 connector or 2.x EVSE number"
+    )
     status = models.CharField(max_length=16, choices=[(s, s) for s in EvseStatus], default=EvseStatus.UNKNOWN)
     status_at = models.DateTimeField(null=True, blank=True)
     error_code = models.CharField(max_length=50, blank=True)
@@ -142,7 +154,9 @@ class Connector(models.Model):
     max_amperage = models.PositiveIntegerField()
     max_power_w = models.PositiveIntegerField()
     tariffs = models.ManyToManyField("tariffs.Tariff", related_name="connectors", blank=True)
-    source = models.JSONField(default=dict, blank=True, help_text="fields of the imported Connector we do not use")
+    source = models.JSONField(
+        default=dict, blank=True, help_text="fields of the imported Connector we do not use"
+    )
     updated_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -181,11 +195,15 @@ class Transaction(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["station", "transaction_id"], name="transaction_unique_per_station"),
+            models.UniqueConstraint(
+                fields=["station", "transaction_id"], name="transaction_unique_per_station"
+            ),
             models.UniqueConstraint(fields=["station", "natural_key"], name="transaction_start_told_once"),
         ]
         indexes: ClassVar = [
-            models.Index(fields=["evse"], condition=Q(stopped_at__isnull=True), name="transaction_open_by_evse"),
+            models.Index(
+                fields=["evse"], condition=Q(stopped_at__isnull=True), name="transaction_open_by_evse"
+            ),
             models.Index(fields=["station", "id_tag"], name="transaction_by_tag"),
         ]
         ordering: ClassVar = ["-pk"]
@@ -238,7 +256,9 @@ class Command(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["station", "id"], condition=Q(state="QUEUED"), name="command_queue"),
-            models.Index(fields=["deadline_at"], condition=Q(state__in=["QUEUED", "SENT"]), name="command_deadline"),
+            models.Index(
+                fields=["deadline_at"], condition=Q(state__in=["QUEUED", "SENT"]), name="command_deadline"
+            ),
         ]
         ordering: ClassVar = ["-pk"]
 

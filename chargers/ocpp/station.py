@@ -1,0 +1,235 @@
+"""What a station's messages change, whatever version they came in: rows, and the desk above, in one transaction.
+
+Everything is looked up within the station that proved to be itself: another charger's ids mean nothing here
+(SteVe CVE-2026-28230). Functions run on a database thread, inside the message's transaction.
+"""
+
+import logging
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from chargers.desk import current_desk
+from chargers.facts import (
+    EvseStatus,
+    EvseStatusChanged,
+    MeterReading,
+    StationBooted,
+    TransactionEnded,
+    TransactionMetered,
+    TransactionStarted,
+)
+from chargers.models import EVSE, ChargingStation, StationMessage, Transaction
+from chargers.ocpp.presence import Link, fenced_station
+
+logger = logging.getLogger(__name__)
+
+EVIDENCE_BYTES = 8192
+INFERRED = "Inferred"  # our stop reason where the charger named none because it forgot
+
+
+@dataclass(slots=True)
+class Message:
+    """One request of a station, as it is handled."""
+
+    link: Link
+    action: str
+    payload: dict[str, Any]
+    received_at: datetime
+    problem: str = ""
+    keep_evidence: bool = True  # off while a station floods us with it
+    evidence_kept: int = field(default=0, init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer, and when a transaction wants to be looked at again (None: not any more)."""
+
+    payload: dict[str, Any]
+    transaction_pk: int | None = None
+    look_again_at: datetime | None = None
+
+
+def keep_evidence(message: Message, problem: str, transaction: Transaction | None = None) -> None:
+    """Store a message that could not be applied as sent; staff see it, money is never changed by it."""
+    logger.warning("%s from %s: %s", message.action, message.link.identity, problem)
+    if not message.keep_evidence:
+        return
+    raw = orjson.dumps(message.payload)
+    payload = (
+        message.payload
+        if len(raw) <= EVIDENCE_BYTES
+        else {"cut": raw[:EVIDENCE_BYTES].decode(errors="ignore")}
+    )
+    StationMessage.objects.create(
+        station_id=message.link.station_pk,
+        transaction=transaction,
+        received_at=message.received_at,
+        action=message.action[:50],
+        problem=problem[:200],
+        payload=payload,
+    )
+    message.evidence_kept += 1
+
+
+def note_boot(message: Message, described: dict[str, str]) -> None:
+    """A station started up and says what it is."""
+    fenced_station(message.link)
+    ChargingStation.objects.filter(pk=message.link.station_pk).update(
+        booted_at=message.received_at, **described
+    )
+    current_desk().booted(StationBooted(station_pk=message.link.station_pk, received_at=message.received_at))
+
+
+def note_status(
+    message: Message, *, number: int, status: EvseStatus, error_code: str, changed_at: datetime
+) -> None:
+    """An EVSE reports its state; number 0 is the station itself and changes no EVSE."""
+    station = fenced_station(message.link)
+    evse = find_evse(station, number)
+    if evse is None:
+        return
+    EVSE.objects.filter(pk=evse.pk).update(
+        status=status.value, error_code=error_code, status_at=message.received_at
+    )
+    current_desk().status_changed(
+        EvseStatusChanged(
+            evse_pk=evse.pk,
+            status=status,
+            error_code=error_code,
+            changed_at=changed_at,
+            received_at=message.received_at,
+        )
+    )
+
+
+def may_charge(message: Message, id_tag: str) -> bool:
+    """Ask the desk whether an id tag may charge at this station."""
+    fenced_station(message.link)
+    return current_desk().authorize(station_pk=message.link.station_pk, id_tag=id_tag, at=message.received_at)
+
+
+def find_evse(station: ChargingStation, number: int | None) -> EVSE | None:
+    """Return the station's EVSE of that number."""
+    if number is None or not 1 <= number < 2**31:
+        return None
+    return EVSE.objects.filter(station=station, number=number).first()
+
+
+def find_transaction(station: ChargingStation, transaction_id: str) -> Transaction | None:
+    """Return the station's own transaction of that id."""
+    return Transaction.objects.filter(station=station, transaction_id=transaction_id).first()
+
+
+def open_transaction_at(evse: EVSE) -> Transaction | None:
+    """Return the newest open transaction of an EVSE."""
+    return Transaction.objects.filter(evse=evse, stopped_at__isnull=True).order_by("-pk").first()
+
+
+def begin_transaction(
+    message: Message,
+    evse: EVSE,
+    *,
+    natural_key: str,
+    id_tag: str,
+    meter_start_wh: int | None,
+    started_at: datetime,
+) -> tuple[Transaction, datetime | None]:
+    """Open a transaction, or return the one that this start already opened, with the same verdict.
+
+    A charger repeats its start until it is answered, after a restart sometimes with a corrected clock.
+    """
+    known = Transaction.objects.filter(station_id=message.link.station_pk, natural_key=natural_key).first()
+    forgotten = open_transaction_at(evse)
+    if known is None and forgotten is not None:
+        if forgotten.id_tag == id_tag and forgotten.meter_start_wh == meter_start_wh:
+            known = forgotten
+        else:
+            _close_forgotten(message, forgotten)
+    if known is not None:
+        return known, None
+    transaction = Transaction.objects.create(
+        station_id=message.link.station_pk,
+        evse=evse,
+        transaction_id=_new_transaction_id(message.link.station_pk),
+        natural_key=natural_key,
+        id_tag=id_tag,
+        accepted=False,
+        meter_start_wh=meter_start_wh,
+        started_at=started_at,
+        start_received_at=message.received_at,
+    )
+    answer = current_desk().started(
+        TransactionStarted(
+            transaction_pk=transaction.pk,
+            station_pk=message.link.station_pk,
+            evse_pk=evse.pk,
+            id_tag=id_tag,
+            meter_start_wh=meter_start_wh,
+            started_at=started_at,
+            received_at=message.received_at,
+        )
+    )
+    if answer.accepted:
+        transaction.accepted = True
+        transaction.save(update_fields=["accepted"])
+    return transaction, answer.look_again_at
+
+
+def note_meter(
+    message: Message, transaction: Transaction, readings: tuple[MeterReading, ...]
+) -> datetime | None:
+    """Hand readings to the desk; returns when it wants to look again."""
+    if not readings:
+        return None
+    return current_desk().metered(
+        TransactionMetered(transaction_pk=transaction.pk, readings=readings, received_at=message.received_at)
+    )
+
+
+def end_transaction(
+    message: Message,
+    transaction: Transaction,
+    *,
+    meter_stop_wh: int | None,
+    ended_at: datetime,
+    reason: str,
+    readings: tuple[MeterReading, ...] = (),
+) -> bool:
+    """Close a transaction once; returns False when it was closed before, and nothing changes then."""
+    closed = Transaction.objects.filter(pk=transaction.pk, stopped_at__isnull=True).update(
+        meter_stop_wh=meter_stop_wh,
+        stopped_at=ended_at,
+        stop_received_at=message.received_at,
+        stop_reason=reason,
+        inferred=reason == INFERRED,
+    )
+    if closed:
+        current_desk().ended(
+            TransactionEnded(
+                transaction_pk=transaction.pk,
+                meter_stop_wh=meter_stop_wh,
+                ended_at=ended_at,
+                received_at=message.received_at,
+                reason=reason,
+                readings=readings,
+            )
+        )
+    return bool(closed)
+
+
+def _close_forgotten(message: Message, forgotten: Transaction) -> None:
+    """A new transaction begins where one is still open: the charger forgot the old one, its last sample counts."""
+    keep_evidence(message, "a transaction was still open at this EVSE; closed by inference", forgotten)
+    end_transaction(message, forgotten, meter_stop_wh=None, ended_at=message.received_at, reason=INFERRED)
+
+
+def _new_transaction_id(station_pk: int) -> str:
+    """Return a random positive int32, as small firmware keeps it, that this station has not had."""
+    while True:
+        transaction_id = str(secrets.randbelow(2**31 - 1) + 1)
+        if not Transaction.objects.filter(station_id=station_pk, transaction_id=transaction_id).exists():
+            return transaction_id

@@ -1,0 +1,105 @@
+"""One connector: cable, vehicle, meter, and the transaction that runs there. Driven by whoever calls `advance`."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from chargers.simulator.options import Fault
+
+METER_RESET_AFTER = 3  # samples
+ODOMETER_JUMP_AT = 2
+ODOMETER_JUMP_WH = 500_000
+
+
+def iso(moment: datetime) -> str:
+    """Return a timestamp as OCPP writes it."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def now() -> datetime:
+    """Return the station's own clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class SimulatedTransaction:
+    """A transaction as the station remembers it, also through a restart."""
+
+    id_tag: str
+    meter_start_wh: int
+    started_at: datetime
+    server_id: int | None = None  # learned from StartTransaction.conf
+    samples: int = 0
+    stopping: bool = False
+
+
+@dataclass(slots=True)
+class SimulatedConnector:
+    """State of one connector. `register_wh` is a lifetime counter."""
+
+    number: int
+    power_w: float
+    register_wh: float
+    battery_wh: float | None
+    status: str = "Available"
+    told_status: str = ""
+    plugged: bool = False
+    waiting_tag: str = ""  # a remote start that waits for its cable
+    transaction: SimulatedTransaction | None = None
+    taken_wh: float = field(default=0.0)  # by the vehicle that is plugged in
+
+    @property
+    def battery_is_full(self) -> bool:
+        return self.battery_wh is not None and self.taken_wh >= self.battery_wh
+
+    @property
+    def present_power_w(self) -> float:
+        flows = self.transaction is not None and self.plugged and not self.battery_is_full
+        return self.power_w if flows else 0.0
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass: energy flows into the vehicle while it takes any."""
+        energy_wh = self.present_power_w * seconds / 3600
+        if self.battery_wh is not None:
+            energy_wh = min(energy_wh, max(0.0, self.battery_wh - self.taken_wh))
+        self.register_wh += energy_wh
+        self.taken_wh += energy_wh
+
+    def natural_status(self) -> str:
+        """Return the status that follows from cable, vehicle and transaction."""
+        if self.transaction is not None:
+            return "SuspendedEV" if self.battery_is_full else "Charging"
+        if self.status in ("Charging", "SuspendedEV", "Finishing") and self.plugged:
+            return "Finishing"
+        return "Preparing" if self.plugged or self.waiting_tag else "Available"
+
+    def meter_value(
+        self, context: str, fault: Fault = Fault.NONE, register_wh: int | None = None
+    ) -> dict[str, Any]:
+        """Return one entry of a `meterValue` list, as this station writes it."""
+        energy_wh = int(self.register_wh) if register_wh is None else register_wh
+        in_kwh = fault is Fault.KWH_UNIT
+        energy = {
+            "value": f"{energy_wh / 1000:.3f}" if in_kwh else str(energy_wh),
+            "context": context,
+            "measurand": "Energy.Active.Import.Register",
+            "unit": "kWh" if in_kwh else "Wh",
+        }
+        power = {
+            "value": f"{self.present_power_w:.0f}",
+            "context": context,
+            "measurand": "Power.Active.Import",
+            "unit": "W",
+        }
+        return {"timestamp": iso(now()), "sampledValue": [energy, power]}
+
+    def sample(self, fault: Fault) -> dict[str, Any]:
+        """Take a periodic sample of the running transaction, with the station's faults in it."""
+        assert self.transaction is not None
+        self.transaction.samples += 1
+        shown_wh = None
+        if fault is Fault.METER_RESET and self.transaction.samples == METER_RESET_AFTER:
+            self.register_wh = 0.0
+        if fault is Fault.ODOMETER_JUMP and self.transaction.samples == ODOMETER_JUMP_AT:
+            shown_wh = int(self.register_wh) + ODOMETER_JUMP_WH
+        return self.meter_value("Sample.Periodic", fault, shown_wh)
