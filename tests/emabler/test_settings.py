@@ -1,0 +1,32 @@
+"""`.env.example` lists every setting, so that an operator finds all of them in one place."""
+
+import re
+
+import pytest
+from django.conf import settings
+
+SOURCE = (settings.BASE_DIR / "emabler" / "settings.py").read_text(encoding="utf-8")
+EXAMPLE = (settings.BASE_DIR / ".env.example").read_text(encoding="utf-8")
+SECRETS = ("SECRET_KEY", "RECEIPT_TOKEN_KEY", "SEALING_KEY")
+FROM_THE_COMMAND_LINE = {"EMABLER_LISTEN_URL"}  # `up` sets it from --host and --port
+
+
+def _listed() -> dict[str, str]:
+    return dict(re.findall(r"^([A-Z_]+)=(.*)$", EXAMPLE, flags=re.MULTILINE))
+
+
+def test_every_setting_is_listed_in_the_example() -> None:
+    read = set(re.findall(r'\benv(?:\.\w+)?\(\s*"([A-Z_]+)"', SOURCE)) - FROM_THE_COMMAND_LINE
+
+    assert read | set(SECRETS) <= set(_listed())
+
+
+def test_the_example_lists_nothing_that_is_not_a_setting() -> None:
+    of_compose = {"POSTGRES_PASSWORD"}
+
+    assert [name for name in _listed() if f'"{name}"' not in SOURCE and name not in of_compose] == []
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_no_secret_has_a_value_in_the_example(name: str) -> None:
+    assert _listed()[name] == ""
