@@ -19,7 +19,19 @@ from emabler.secrets import read_secret
 
 NETWORK_FILE = Path(__file__).resolve().parent.parent / "demo" / "network.json"
 OCPP_PASSWORD_LENGTH = 40  # OCPP 1.6 security whitepaper §2.4: 16 to 40 bytes
+PLUG_AFTER_SECONDS = 4.0  # how long the demo's driver takes from the tap to the cable
+LEAVE_AFTER_SECONDS = 8.0  # and from the end of charging to driving off
 _PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DemoCharger:
+    """What a simulated charger must know of itself."""
+
+    identity: str
+    password: str
+    connectors: int
+    power_kw: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +41,24 @@ class DemoNetwork:
     document: dict[str, Any]
 
     @property
-    def stations(self) -> list[tuple[str, str]]:
-        """Identity and password of each simulated charger."""
-        return [(station["identity"], station["password"]) for station in self.document["stations"]]
+    def chargers(self) -> list[DemoCharger]:
+        """The simulated chargers; each as strong as its strongest connector."""
+        power_w = {
+            evse["uid"]: max(
+                connector.get("max_electric_power") or 11_000 for connector in evse["connectors"]
+            )
+            for location in self.document["locations"]
+            for evse in location["evses"]
+        }
+        return [
+            DemoCharger(
+                identity=station["identity"],
+                password=station["password"],
+                connectors=len(station["evse_uids"]),
+                power_kw=max(power_w[uid] for uid in station["evse_uids"]) / 1000,
+            )
+            for station in self.document["stations"]
+        ]
 
     @property
     def terminal_ids(self) -> list[str]:
@@ -71,13 +98,13 @@ class SimulatedChargers:
     """The demo's chargers, each a process of its own that ends with this one."""
 
     def __init__(self, network: DemoNetwork, *, base_url: str) -> None:
-        self._stations = network.stations
+        self._chargers = network.chargers
         self._ocpp_url = base_url.replace("http", "ws", 1) + "/ocpp"
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
         """Start all of them; call it from the main thread, whose end is the signal for theirs."""
-        self._processes = [self._start(identity, password) for identity, password in self._stations]
+        self._processes = [self._start(charger) for charger in self._chargers]
 
     def stop(self, *, timeout_seconds: float) -> None:
         """End all of them, by force after `timeout_seconds`."""
@@ -90,15 +117,23 @@ class SimulatedChargers:
                 process.kill()
                 process.wait()
 
-    def _start(self, identity: str, password: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "manage.py", "simulate_charger", identity]
-        log = settings.VAR_DIR / f"charger-{identity}.log"
+    def _start(self, charger: DemoCharger) -> subprocess.Popen[bytes]:
+        options = {
+            "--url": self._ocpp_url,
+            "--password": charger.password,
+            "--connectors": charger.connectors,
+            "--power-kw": charger.power_kw,
+            "--plug-after": PLUG_AFTER_SECONDS,
+            "--leave-after": LEAVE_AFTER_SECONDS,
+        }
+        words = [str(word) for option in options.items() for word in option]
+        log = settings.VAR_DIR / f"charger-{charger.identity}.log"
         with log.open("wb") as output:
             return subprocess.Popen(  # noqa: S603  (our own command, arguments from our own file)
-                [*command, "--url", f"{self._ocpp_url}/{identity}", "--password", password],
+                [sys.executable, "manage.py", "simulate_charger", charger.identity, *words],
                 cwd=settings.BASE_DIR,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # nobody writes; a simulator also takes words from there
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 preexec_fn=_end_with_parent,

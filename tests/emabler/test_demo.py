@@ -25,8 +25,8 @@ def test_the_demo_network_ships_no_secret() -> None:
 def test_every_start_of_one_installation_uses_the_same_generated_secrets() -> None:
     first, second = demo_network(), demo_network()
 
-    assert first.stations == second.stations
-    passwords = [password for _, password in first.stations]
+    assert first.document == second.document
+    passwords = [charger.password for charger in first.chargers]
     assert len(set(passwords)) == len(passwords) == 2
     assert all(16 <= len(password.encode()) <= 40 for password in passwords)
 
@@ -76,7 +76,9 @@ def _wait_for_chargers(url: str, *, count: int) -> list[int]:
     port = url.rpartition(":")[2]
     deadline = time.monotonic() + servers.STARTUP_SECONDS
     while time.monotonic() < deadline:
-        found = [pid for pid, words in _processes() if "simulate_charger" in words and f":{port}/" in words]
+        found = [
+            pid for pid, words in _processes() if "simulate_charger" in words and f":{port}/ocpp" in words
+        ]
         if len(found) == count:
             return found
         time.sleep(0.05)
