@@ -19,7 +19,7 @@ CONCURRENCY = 4  # deliveries wait for other people's servers; the database is n
 RESTART_AFTER_SECONDS = 1.0
 
 
-class _Controller(WorkController):  # type: ignore[misc]  (Celery ships no types)
+class _Controller(WorkController):  # type: ignore[misc]  # Celery ships no types
     """A worker without the signal handlers and the banner of the command line's."""
 
     def on_after_init(self, **_: object) -> None:
