@@ -5,7 +5,10 @@ Pricing the n-th meter value does not look at the n-1 before it.
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
+
+import orjson
 
 from sessions_app.metering import Step
 from tariffs.engine.document import from_document
@@ -23,8 +26,13 @@ class Shown:
 
 
 def terms_of(tariff_snapshot: dict[str, Any]) -> Tariff:
-    """Return the frozen tariff of a session."""
-    return from_document(tariff_snapshot)
+    """Return the frozen tariff of a session; the same snapshot is parsed once, not at each meter value."""
+    return _parsed(orjson.dumps(tariff_snapshot))
+
+
+@lru_cache(maxsize=1024)
+def _parsed(snapshot: bytes) -> Tariff:
+    return from_document(orjson.loads(snapshot))
 
 
 def begin(terms: Tariff, *, time_zone: str, started_at: datetime) -> LiveCost:
