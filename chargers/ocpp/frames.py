@@ -76,10 +76,11 @@ def read_frame(text: str, *, max_bytes: int) -> Frame:
         code = "FormationViolation"
         if not problem:
             return _read_head(text)
+    unique_id = _readable_id(decoded)  # before anything in it is replaced
     if problem or _SUSPICIOUS.search(text) or _bracket_count(text) > _BRACKETS_OF_A_SHALLOW_FRAME:
         decoded, found, found_code = _clean(decoded, 0)
         problem, code = problem or found, code or found_code
-    return _shape(decoded, problem, code)
+    return _shape(unique_id, decoded, problem, code)
 
 
 def call(unique_id: str, action: str, payload: dict[str, Any]) -> str:
@@ -97,10 +98,9 @@ def call_error(unique_id: str, code: str, description: str = "") -> str:
     return orjson.dumps([CALLERROR, unique_id, code, description[:255], {}]).decode()
 
 
-def _shape(decoded: Any, problem: str, code: str) -> Frame:
+def _shape(unique_id: str | None, decoded: Any, problem: str, code: str) -> Frame:
     if not isinstance(decoded, list) or len(decoded) < 3:
         return Refusal("not a list of three to five")
-    unique_id = _readable_id(decoded)
     if unique_id is None:
         return Refusal("message id is not a string of 1 to 36 characters")
     kind, length = decoded[0], len(decoded)

@@ -1,0 +1,182 @@
+"""Chargers for staff: what they are and said, and what can be asked of them. Evidence is read-only."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from chargers import commands
+from chargers.models import (
+    EVSE,
+    ChargingStation,
+    Command,
+    Connector,
+    Site,
+    StationMessage,
+    Transaction,
+    WebProcess,
+)
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """Rows that are evidence: staff read them, nobody edits them."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class EvseInline(admin.TabularInline):
+    model = EVSE
+    fields = ("uid", "evse_id", "physical_reference", "number", "status", "status_at")
+    readonly_fields = ("status", "status_at")
+    extra = 0
+    show_change_link = True
+
+
+class ConnectorInline(admin.TabularInline):
+    model = Connector
+    fields = ("connector_id", "standard", "power_type", "max_power_w", "tariffs")
+    extra = 0
+
+
+@admin.register(Site)
+class SiteAdmin(admin.ModelAdmin):
+    list_display = ("name", "location_id", "city", "country", "publish")
+    list_filter = ("country", "publish")
+    search_fields = ("name", "location_id", "city")
+
+
+@admin.register(ChargingStation)
+class ChargingStationAdmin(admin.ModelAdmin):
+    list_display = ("identity", "site", "is_online", "vendor", "model", "firmware_version", "last_seen_at")
+    list_filter = ("site",)
+    list_select_related = ("site", "process")
+    search_fields = ("identity", "serial_number")
+    inlines = (EvseInline,)
+    exclude = ("secret_hash",)
+    # What the station says of itself, and its presence, is not for editing.
+    readonly_fields = (
+        "vendor",
+        "model",
+        "serial_number",
+        "firmware_version",
+        "protocol",
+        "booted_at",
+        "configuration",
+        "connection_id",
+        "process",
+        "channel_name",
+        "connected_at",
+        "disconnected_at",
+        "last_seen_at",
+        "swaps",
+    )
+    actions = ("reset_softly", "ask_statuses", "read_configuration")
+
+    @admin.display(boolean=True, description="online")
+    def is_online(self, station: ChargingStation) -> bool:
+        return station.online
+
+    @admin.action(description="Restart (soft reset)", permissions=["change"])
+    def reset_softly(self, request: HttpRequest, queryset: QuerySet[ChargingStation]) -> None:
+        _ask(request, queryset, lambda s, actor: commands.reset(station=s, hard=False, actor=actor))
+
+    @admin.action(description="Ask for the present statuses", permissions=["change"])
+    def ask_statuses(self, request: HttpRequest, queryset: QuerySet[ChargingStation]) -> None:
+        _ask(
+            request,
+            queryset,
+            lambda s, actor: commands.trigger(station=s, message="StatusNotification", actor=actor),
+        )
+
+    @admin.action(description="Read the configuration", permissions=["change"])
+    def read_configuration(self, request: HttpRequest, queryset: QuerySet[ChargingStation]) -> None:
+        _ask(request, queryset, lambda s, actor: commands.read_configuration(station=s, actor=actor))
+
+
+@admin.register(EVSE)
+class EvseAdmin(admin.ModelAdmin):
+    list_display = (
+        "uid",
+        "physical_reference",
+        "site",
+        "station",
+        "number",
+        "status",
+        "status_at",
+        "removed",
+    )
+    list_filter = ("status", "site", "removed")
+    list_select_related = ("site", "station")
+    search_fields = ("uid", "evse_id", "physical_reference", "station__identity")
+    readonly_fields = ("status", "status_at", "error_code")
+    inlines = (ConnectorInline,)
+    actions = ("unlock",)
+
+    @admin.action(description="Unlock the cable", permissions=["change"])
+    def unlock(self, request: HttpRequest, queryset: QuerySet[EVSE]) -> None:
+        with_station = queryset.filter(station__isnull=False)
+        _ask(request, with_station, lambda evse, actor: commands.unlock(evse=evse, actor=actor))
+
+
+@admin.register(Connector)
+class ConnectorAdmin(admin.ModelAdmin):
+    list_display = ("evse", "connector_id", "standard", "power_type", "max_power_w")
+    list_filter = ("standard", "power_type")
+    list_select_related = ("evse",)
+    search_fields = ("evse__uid", "connector_id")
+    readonly_fields = ("public_id",)
+
+
+@admin.register(Transaction)
+class TransactionAdmin(ReadOnlyAdmin):
+    list_display = (
+        "transaction_id",
+        "station",
+        "evse",
+        "accepted",
+        "started_at",
+        "stopped_at",
+        "stop_reason",
+    )
+    list_filter = ("accepted", "inferred", "stop_reason")
+    list_select_related = ("station", "evse")
+    search_fields = ("transaction_id", "id_tag", "station__identity")
+
+
+@admin.register(Command)
+class CommandAdmin(ReadOnlyAdmin):
+    list_display = ("action", "station", "state", "actor", "created_at", "sent_at", "settled_at")
+    list_filter = ("action", "state")
+    list_select_related = ("station",)
+    search_fields = ("reference", "station__identity", "actor")
+
+
+@admin.register(StationMessage)
+class StationMessageAdmin(ReadOnlyAdmin):
+    list_display = ("received_at", "station", "action", "problem")
+    list_filter = ("action",)
+    list_select_related = ("station",)
+    search_fields = ("station__identity", "problem")
+
+
+@admin.register(WebProcess)
+class WebProcessAdmin(ReadOnlyAdmin):
+    list_display: ClassVar = ("id", "started_at", "alive_at")
+
+
+def _ask(request: HttpRequest, rows: QuerySet[Any], ask: Callable[[Any, str], Command]) -> None:
+    """Queue one command for each row, in the name of whoever clicked."""
+    actor = request.user.get_username()
+    with transaction.atomic():
+        asked = [ask(row, actor) for row in rows[:200]]
+    messages.info(request, f"Asked {len(asked)}; the answers are under Commands.")
