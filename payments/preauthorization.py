@@ -13,15 +13,12 @@ from chargers.models import Connector
 from payments import states
 from payments.errors import AmountTooLow, CurrencyMismatch, QuoteExpired, UnknownQuote
 from payments.models import Payment, PaymentEvent, Ptp, Quote, Terminal
+from payments.offers import version_on_offer
 from payments.settlement import settle_locked, timers
 from sessions_app import lifecycle
 from sessions_app.lifecycle import StartRequest
 from tariffs.engine.limit import preauthorize_minor
 from tariffs.engine.money import to_minor
-from tariffs.models import Tariff
-
-# In order of preference: made for it, made for everyone, made for those without a contract's preference.
-ADHOC_TYPES = ("AD_HOC_PAYMENT", "", "REGULAR")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,30 +35,11 @@ class Hold:
     language: str = "en"
 
 
-def adhoc_tariff(connector: Connector, at: datetime) -> Tariff | None:
-    """Return the tariff that a card payment at this connector is charged by, or None when it sells nothing.
-
-    The ad hoc one wins over one without a type (OCPI 2.3.0 mod_tariffs, TariffType); one outside its dates
-    does not count.
-    """
-    fitting = [t for t in connector.tariffs.all() if t.active and t.type in ADHOC_TYPES]
-    valid = [t for t in fitting if t.current_version is not None and _valid(t, at)]
-    return min(valid, key=lambda t: (ADHOC_TYPES.index(t.type), t.pk), default=None)
-
-
-def _valid(tariff: Tariff, at: datetime) -> bool:
-    terms = tariff.terms()
-    started = terms.start_at is None or terms.start_at <= at
-    return started and (terms.end_at is None or at < terms.end_at)
-
-
 def give_quote(*, ptp: Ptp, connector: Connector, language: str, now: datetime) -> Quote:
     """Store the price that the driver is about to be shown. Raises UnknownQuote where nothing is sold."""
-    tariff = adhoc_tariff(connector, now)
-    if tariff is None:
+    version = version_on_offer(connector, now)
+    if version is None:
         raise UnknownQuote
-    version = tariff.current_version
-    assert version is not None, "adhoc_tariff() offers only tariffs that have terms"
     terms = version.terms()
     return Quote.objects.create(
         ptp=ptp,

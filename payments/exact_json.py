@@ -1,0 +1,90 @@
+"""JSON as money needs it: read without surprises, written without floats.
+
+Reading refuses what Python's json lets through: NaN, doubled keys, control characters in text, deep nesting.
+Writing puts a Decimal down digit by digit; a float never gets near it.
+"""
+
+import json
+import unicodedata
+from decimal import Decimal
+from typing import Any, NoReturn
+
+MAX_BYTES = 256 * 1024  # no honest message is larger; the same bound as DATA_UPLOAD_MAX_MEMORY_SIZE
+MAX_DEPTH = 10  # ours have three levels, OCPI's seven
+REFUSED_CATEGORIES = ("Cc", "Cs")  # control characters, halves of surrogate pairs
+
+
+class UnreadableJson(ValueError):
+    """The text is not JSON as it may be sent to us; the message says why."""
+
+
+def loads(raw: bytes) -> Any:
+    """Read UTF-8 JSON; numbers with a fraction become Decimal. Raises UnreadableJson."""
+    if len(raw) > MAX_BYTES:
+        raise UnreadableJson(f"The body is larger than {MAX_BYTES} bytes.")
+    try:
+        value = json.loads(
+            raw.decode("utf-8"),
+            parse_float=Decimal,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_without_doubles,
+        )
+    except RecursionError:
+        raise UnreadableJson(f"The body is nested deeper than {MAX_DEPTH} levels.") from None
+    except UnreadableJson:
+        raise
+    except (ValueError, ArithmeticError) as error:
+        raise UnreadableJson(f"The body is not JSON in UTF-8: {str(error)[:200]}") from None
+    _check(value)
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise UnreadableJson(f"{name} is not JSON.")
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise UnreadableJson("A key stands twice in one object.")
+    return value
+
+
+def _check(value: Any) -> None:
+    """Refuse depth and control characters, level by level and without recursion."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        for item in level:
+            _check_text(item)
+        level = [part for item in level for part in _parts(item)]
+        if not level:
+            return
+    raise UnreadableJson(f"The body is nested deeper than {MAX_DEPTH} levels.")
+
+
+def _parts(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [*value.keys(), *value.values()]
+    return value if isinstance(value, list) else []
+
+
+def _check_text(value: Any) -> None:
+    if not isinstance(value, str) or value.isprintable():
+        return
+    if any(unicodedata.category(letter) in REFUSED_CATEGORIES for letter in value):
+        raise UnreadableJson("Text contains control characters.")
+
+
+def dumps(value: Any) -> str:
+    """Write JSON values, Decimal included. Raises TypeError for anything else, also for float."""
+    match value:
+        case None | bool() | int() | str():
+            return json.dumps(value, ensure_ascii=False)
+        case Decimal():
+            return f"{value:f}"
+        case dict():
+            pairs = (f"{json.dumps(str(name), ensure_ascii=False)}:{dumps(v)}" for name, v in value.items())
+            return "{" + ",".join(pairs) + "}"
+        case list() | tuple():
+            return "[" + ",".join(dumps(item) for item in value) + "]"
+    raise TypeError(f"{type(value).__name__} has no exact JSON form")
