@@ -320,16 +320,16 @@ class SimulatedStation:
             ask = again
             while ask or connector.told_status != connector.status:
                 ask = False
-                connector.told_status = connector.status
-                await self._tell_status(connector.number, connector.status)
+                told, connector.told_status = connector.told_status, connector.status
+                try:
+                    await self._tell_status(connector.number, connector.status)
+                except (NotConnected, TimeoutError):
+                    connector.told_status = told
+                    return
 
     async def _tell_status(self, number: int, status: str) -> None:
         payload = {"connectorId": number, "errorCode": "NoError", "status": status, "timestamp": iso(now())}
-        try:
-            await self.call("StatusNotification", payload)
-        except (NotConnected, TimeoutError):
-            self.connectors[number].told_status = ""
-            return
+        await self.call("StatusNotification", payload)
         self.tell("status", connector=number, status=status)
 
     async def _tick(self) -> None:
