@@ -269,6 +269,7 @@ LOGGING = {
         "uvicorn.access": {"level": "WARNING"},
         "celery": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
+        "fontTools": {"level": "WARNING"},  # tells every table of a font that it subsets
     },
 }
 
