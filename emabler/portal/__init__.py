@@ -1,0 +1,1 @@
+"""The operators' portal: what stands where, what happens now, what the money does."""
