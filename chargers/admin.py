@@ -1,7 +1,7 @@
 """Chargers for staff: what they are and said, and what can be asked of them. Evidence is read-only."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin, messages
 from django.db import transaction
@@ -171,7 +171,7 @@ class StationMessageAdmin(ReadOnlyAdmin):
 
 @admin.register(WebProcess)
 class WebProcessAdmin(ReadOnlyAdmin):
-    list_display: ClassVar = ("id", "started_at", "alive_at")
+    list_display = ("id", "started_at", "alive_at")
 
 
 def _ask(request: HttpRequest, rows: QuerySet[Any], ask: Callable[[Any, str], Command]) -> None:

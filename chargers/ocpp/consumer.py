@@ -63,6 +63,8 @@ class LeanConsumer(AsyncConsumer):
                 await self.dispatch(await receive())
         except StopConsumer:
             pass
+        finally:
+            await self.gone()
 
     async def dispatch(self, message: Any) -> None:
         match message["type"]:
@@ -81,6 +83,9 @@ class LeanConsumer(AsyncConsumer):
 
     async def websocket_disconnect(self, message: Any) -> None:
         raise StopConsumer
+
+    async def gone(self) -> None:
+        """Clean up; called once, however the connection ended."""
 
     async def tell(self, event: dict[str, Any]) -> None:
         """Send an ASGI event; a peer that is gone is no fault of ours."""
@@ -345,20 +350,24 @@ class OcppConsumer(LeanConsumer):
         """Close from our side; frames that still come in are ignored."""
         if not self._closing:
             self._closing = True
-            await self.tell({"type": "websocket.close", "code": code})
+            try:
+                await self.tell({"type": "websocket.close", "code": code})
+            except Exception:  # noqa: BLE001
+                # daphne's library lets an application close with 1000 or 3000-4999 only, and raises a bare
+                # Exception for the codes of the RFC; the private range says the same there.
+                await self.tell({"type": "websocket.close", "code": code + 3000})
 
     async def displace(self) -> None:
         """Another connection speaks for the station: this one ends (it has lost its right to write already)."""
         logger.warning("connection %s of %s was taken over", self.link.connection_id, self.link.identity)
         await self.close(POLICY)
 
-    async def websocket_disconnect(self, message: Any) -> None:
+    async def gone(self) -> None:
         """The station is gone, and shows as gone at once."""
         self._closing = True
         process, self._process = self._process, None
         if process is not None:
             await self._leave(process)
-        raise StopConsumer
 
     async def _leave(self, process: Process) -> None:
         if hasattr(self, "_sender"):

@@ -62,6 +62,7 @@ def open_transaction(evse: EVSE, **fields: object) -> None:
         "started_at": timezone.now(),
         "start_received_at": timezone.now(),
     } | fields
+    assert evse.station is not None
     Transaction.objects.create(station=evse.station, evse=evse, **given)
 
 

@@ -24,8 +24,8 @@ def stop(charger: RawCharger, transaction_id: int, **changed: Any) -> Any:
     return charger.call("StopTransaction", payload | changed)
 
 
-def meter(charger: RawCharger, value: str = "2000", **named: Any) -> Any:
-    payload = {"connectorId": 1, "meterValue": [{"timestamp": AT, "sampledValue": [{"value": value}]}]}
+def meter(charger: RawCharger, **named: Any) -> Any:
+    payload = {"connectorId": 1, "meterValue": [{"timestamp": AT, "sampledValue": [{"value": "2000"}]}]}
     return charger.call("MeterValues", payload | named)
 
 
