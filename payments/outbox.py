@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import F, Q
 
+from chargers.failpoints import failpoint
 from payments.models import OutboxMessage, Ptp
 from sessions_app.wakeups import wake
 
@@ -70,12 +71,16 @@ def deliver(message_id: uuid.UUID, *, now: datetime) -> bool:
     message = _claim(message_id, now)
     if message is None:
         return False
+    failpoint("F18_delivery_claimed")
     carrier = _carriers.get(message.topic)
     if carrier is None:
         result = Delivery(delivered=False, error=f"nobody carries {message.topic}", permanent=True)
     else:
+        failpoint("F19_delivery_before_http")
         result = carrier(message)
+        failpoint("F20_delivery_after_http")
     _note(message, result, now)
+    failpoint("F22_delivery_after_tx")
     return result.delivered
 
 
@@ -104,6 +109,7 @@ def _note(message: OutboxMessage, result: Delivery, now: datetime) -> None:
             arrived = OutboxMessage.objects.filter(pk=message.pk, version=message.version).update(
                 state=OutboxMessage.State.DELIVERED, delivered_at=now, claimed_until=None, last_error=""
             )
+            failpoint("F21_delivery_in_tx")
             if not arrived:
                 OutboxMessage.objects.filter(pk=message.pk).update(claimed_until=None)
                 wake(DELIVER_TASK, str(message.pk))

@@ -8,6 +8,7 @@ from celery import shared_task
 from django.db.models import Q
 from django.utils import timezone
 
+from chargers.failpoints import failpoint
 from payments import outbox, settlement, webhooks  # noqa: F401  (webhooks registers its carriers)
 from payments.models import Payment, Receipt
 from payments.receipts.pdf import render
@@ -79,4 +80,6 @@ def render_receipt(payment_id: str) -> None:
     receipt = Receipt.objects.select_related("payment__session").filter(payment=uuid.UUID(payment_id)).first()
     if receipt is None or receipt.pdf:
         return
-    Receipt.objects.filter(pk=receipt.pk, pdf__isnull=True).update(pdf=render(receipt))
+    rendered = render(receipt)
+    failpoint("F26_receipt_rendered")
+    Receipt.objects.filter(pk=receipt.pk, pdf__isnull=True).update(pdf=rendered)

@@ -254,7 +254,7 @@ def _infer_end(session: Session, now: datetime, actor: str) -> None:
 
 def _close_books(session: Session, now: datetime, actor: str) -> None:
     """Judge the meter, price, and freeze the CDR; nothing to charge gives none (B15)."""
-    failpoint("F16_stop_in_tx")
+    failpoint("F16_books_in_tx")
     charger_transaction = session.transaction
     assert charger_transaction is not None
     assert session.ended_at is not None
