@@ -29,7 +29,11 @@ from sessions_app.models import Session
 from sessions_app.states import LIVE, RUNNING, SessionState, StartOutcome, StopReason
 
 # OCPP 1.6 §7.34 stop reasons that say who ended it; every other one is the charger's own doing.
-STOP_REASONS = {"EVDisconnected": StopReason.UNPLUGGED, "Remote": StopReason.OPERATOR}
+STOP_REASONS = {
+    "EVDisconnected": StopReason.UNPLUGGED,
+    "Remote": StopReason.OPERATOR,
+    "Inferred": StopReason.FORGOTTEN,  # closed because the charger began another one there
+}
 
 # EVSE states in which no transaction can be running there (B17).
 NO_TRANSACTION = frozenset({EvseStatus.AVAILABLE, EvseStatus.PREPARING})

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from chargers.ocpp.presence import single_process_start
 from emabler.running.admin_user import ADMIN_NAME, ensure_admin
 from emabler.running.demo import DemoNetwork, SimulatedChargers, demo_network, seed
 from emabler.running.migrations import migrate
@@ -33,6 +34,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         listener = self._claim(options["host"], options["port"])
         migrate()
+        if not settings.REDIS_URL:
+            single_process_start()
         password = ensure_admin(reset=options["reset_admin"])
         network = demo_network() if settings.DEMO else None
         if network:
