@@ -1,6 +1,7 @@
 """The bodies that come in: typed fields, every fault of a body told at once."""
 
 import re
+import uuid
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -37,6 +38,17 @@ class Text(serializers.CharField):
         if not data.isprintable() or (self.pattern and not self.pattern.fullmatch(data)):
             self.fail("pattern")
         return data
+
+
+class Id(serializers.UUIDField):
+    """A UUID as text; unlike its parent it takes no numbers."""
+
+    def to_internal_value(self, data: Any) -> uuid.UUID:
+        """Return the UUID. Raises ValidationError."""
+        if not isinstance(data, str):
+            self.fail("invalid", value=data)
+        found: uuid.UUID = super().to_internal_value(data)
+        return found
 
 
 @extend_schema_field({"type": "string", "pattern": r"^[0-9]{1,9}(\.[0-9]{1,4})?$", "example": "30.00"})
@@ -79,8 +91,8 @@ class StartBody(serializers.Serializer):
     terminal_id = Text(
         max_length=36, required=False, help_text="May be left out when the key is limited to one terminal."
     )
-    connector_id = serializers.UUIDField(help_text="`id` of a connector.")
-    quote_id = serializers.UUIDField(help_text="The quote whose price the driver was shown.")
+    connector_id = Id(help_text="`id` of a connector.")
+    quote_id = Id(help_text="The quote whose price the driver was shown.")
     authorization_reference = Text(
         max_length=36, pattern=VISIBLE_ASCII, help_text="Your name for the hold; unique per PTP."
     )

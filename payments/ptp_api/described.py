@@ -18,17 +18,20 @@ _CURSOR = OpenApiParameter("cursor", str, description="From `next` of the page b
 _EVERYWHERE = ("unauthorized", "rate_limited")
 
 
-def _problems(*codes: str, shape: type = shapes.ProblemShape) -> dict[tuple[int, str], OpenApiResponse]:
+def _problems(*codes: str) -> dict[tuple[int, str], OpenApiResponse]:
     """Return the documented error answers, one per HTTP status."""
     by_status: dict[int, list[str]] = {}
     for code in (*codes, *_EVERYWHERE):
         by_status.setdefault(CODES[code][0], []).append(code)
     return {
-        (status, CONTENT_TYPE): OpenApiResponse(
-            shape, description="; ".join(f"`{name}`: {CODES[name][1]}" for name in names)
-        )
+        (status, CONTENT_TYPE): _problem(*names, unavailable="connector_unavailable" in names)
         for status, names in sorted(by_status.items())
     }
+
+
+def _problem(*codes: str, unavailable: bool = False) -> OpenApiResponse:
+    text = "; ".join(f"`{code}`: {CODES[code][1]}" for code in codes)
+    return OpenApiResponse(shapes.UnavailableShape if unavailable else shapes.ProblemShape, description=text)
 
 
 def _answers(answers: dict[int, type], **problems: Any) -> dict[Any, Any]:
@@ -79,8 +82,9 @@ start = extend_schema(
             "quote_expired",
             "amount_too_low",
             "currency_mismatch",
-        )
-        | _problems("connector_unavailable", "in_progress", shape=shapes.UnavailableShape),
+            "connector_unavailable",
+            "in_progress",
+        ),
     ),
 )
 session = extend_schema(
@@ -122,11 +126,7 @@ capture = extend_schema(
     responses=_answers(
         {200: shapes.SettlementShape},
         problems=_problems("invalid_body", "not_found", "too_large", "unsupported_media_type")
-        | {
-            (409, CONTENT_TYPE): OpenApiResponse(
-                shapes.ProblemShape, description="`idempotency_conflict`: the id came with another content"
-            )
-        },
+        | {(409, CONTENT_TYPE): _problem("idempotency_conflict")},
     ),
 )
 release = extend_schema(

@@ -21,11 +21,6 @@ class Amount(serializers.CharField):
     """A decimal string in major units, with the digits of its currency."""
 
 
-@extend_schema_field({**AMOUNT, "type": ["string", "null"]})
-class AmountOrNull(serializers.CharField):
-    """A decimal string, null where there is none."""
-
-
 @extend_schema_field(
     {
         "type": "object",
@@ -39,6 +34,10 @@ class OcpiCdr(serializers.JSONField):
 
 def _choices(kind: Any, *more: str) -> list[tuple[str, str]]:
     return [(str(member), str(member)) for member in kind if str(member)] + [(name, name) for name in more]
+
+
+SESSION_STATES = _choices(SessionState)
+PAYMENT_STATES = _choices(PaymentState)
 
 
 class PriceLine(serializers.Serializer):
@@ -55,7 +54,7 @@ class ConnectorShape(serializers.Serializer):
 
     id = serializers.UUIDField()
     evse_uid = serializers.CharField(help_text="OCPI EVSE uid.")
-    label = serializers.CharField(help_text="What is printed on the charger.")
+    label = serializers.CharField(help_text="What is printed on the charger.")  # type: ignore[assignment]
     standard = serializers.CharField(help_text="OCPI ConnectorType.")
     max_power_w = serializers.IntegerField()
     status = serializers.ChoiceField(
@@ -101,8 +100,8 @@ class StartedShape(serializers.Serializer):
     """The session that was asked for."""
 
     id = serializers.UUIDField()
-    status = serializers.ChoiceField(choices=_choices(SessionState))
-    payment_status = serializers.ChoiceField(choices=_choices(PaymentState))
+    status = serializers.ChoiceField(choices=SESSION_STATES)
+    payment_status = serializers.ChoiceField(choices=PAYMENT_STATES)
     receipt = ReceiptLinks()
 
 
@@ -113,7 +112,7 @@ class SettlementBrief(serializers.Serializer):
         choices=["PENDING", "CAPTURE", "RELEASE", "NONE"],
         help_text="PENDING: keep it. CAPTURE: capture `amount`. RELEASE: drop it. NONE: it is done.",
     )
-    amount = AmountOrNull(allow_null=True)
+    amount = Amount(allow_null=True)
     currency = serializers.CharField()
 
 
@@ -140,10 +139,10 @@ class Named(serializers.Serializer):
     terminal_id = serializers.CharField()
     connector_id = serializers.UUIDField()
     evse_uid = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     authorization_reference = serializers.CharField()
-    status = serializers.ChoiceField(choices=_choices(SessionState))
-    payment_status = serializers.ChoiceField(choices=_choices(PaymentState))
+    status = serializers.ChoiceField(choices=SESSION_STATES)
+    payment_status = serializers.ChoiceField(choices=PAYMENT_STATES)
     started_at = serializers.DateTimeField(allow_null=True)
     ended_at = serializers.DateTimeField(allow_null=True)
     duration_seconds = serializers.IntegerField()
@@ -276,7 +275,7 @@ class ProblemShape(serializers.Serializer):
     status = serializers.IntegerField()
     code = serializers.CharField()
     detail = serializers.CharField()
-    errors = Fault(many=True, required=False)
+    errors = Fault(many=True, required=False)  # type: ignore[assignment]
 
 
 class UnavailableShape(ProblemShape):

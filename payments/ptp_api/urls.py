@@ -3,6 +3,7 @@
 from django.urls import path, re_path
 
 from payments.ptp_api.connector_views import ConnectorsView, QuoteView
+from payments.ptp_api.event_stream import events
 from payments.ptp_api.session_views import SessionsView, SessionView, StopView
 from payments.ptp_api.settlement_views import CaptureView, ReleaseView, SettlementsView, SettlementView
 from payments.ptp_api.terminal_views import HeartbeatView, ReceiptsView
@@ -14,6 +15,7 @@ urlpatterns = [
     path("connectors/<uuid:connector_id>/quote", QuoteView.as_view(), name="quote"),
     path("sessions", SessionsView.as_view(), name="sessions"),
     path("sessions/<uuid:session_id>", SessionView.as_view(), name="session"),
+    path("sessions/<uuid:session_id>/events", events, name="events"),
     path("sessions/<uuid:session_id>/stop", StopView.as_view(), name="stop"),
     path("sessions/<uuid:session_id>/settlement", SettlementView.as_view(), name="settlement"),
     path("sessions/<uuid:session_id>/capture", CaptureView.as_view(), name="capture"),
