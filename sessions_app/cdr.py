@@ -64,7 +64,9 @@ def issue(session: Session, transaction: Transaction, story: Story, now: datetim
     assert session.started_at is not None
     assert session.ended_at is not None
     segments = segments_of(session, story) or (Segment(session.started_at, session.ended_at, 0),)
-    cost = price(terms_of(session.tariff_snapshot), Usage(session.time_zone, segments, started_at=session.started_at))
+    cost = price(
+        terms_of(session.tariff_snapshot), Usage(session.time_zone, segments, started_at=session.started_at)
+    )
     charged = cost.capped(session.limit_minor)
     return CDR.objects.create(
         id=cdr_id(session.pk),
