@@ -14,5 +14,6 @@ urlpatterns = [
     path("api/schema/", SchemaView.as_view(), name="api-schema"),
     path("api/docs/", DocsView.as_view(), name="api-docs"),
     path("r/", include("payments.receipts.urls")),
+    path("terminal/", include("payments.simulator.urls")),
     path("", include("emabler.portal.urls")),
 ]

@@ -147,14 +147,14 @@ def money_text(payment: Payment, language: str) -> str:
     return f"{sentence} {words.bank_delay}" if released else sentence
 
 
-def not_started_key(session: Session) -> str:
-    """Return which of the `refusals` tells the driver why it never started."""
-    if session.state == SessionState.EXPIRED:
+def refusal_key(state: str, refusal: str) -> str:
+    """Return which of the `refusals` tells the driver why a session never started."""
+    if state == SessionState.EXPIRED:
         return "expired"
-    if session.state == SessionState.CANCELLED:
+    if state == SessionState.CANCELLED:
         return "cancelled"
     for key, reasons in (("offline", _OFFLINE), ("faulted", _FAULTED), ("occupied", _OCCUPIED)):
-        if session.refusal in reasons:
+        if refusal in reasons:
             return key
     return "refused"
 
@@ -166,7 +166,7 @@ def _money(session: Session, minor: int, language: str) -> str:
 def _explanation(session: Session, phase: Phase, language: str) -> str:
     words = WORDS[language]
     if phase is Phase.NOT_STARTED:
-        return f"{words.refusals[not_started_key(session)]} {words.explanations[phase]}"
+        return f"{words.refusals[refusal_key(session.state, session.refusal)]} {words.explanations[phase]}"
     return words.explanations[phase]
 
 

@@ -1,13 +1,14 @@
 """The QR code of a session's page, as SVG without any style or script inside."""
 
 import io
+import uuid
 
 import segno
 
 from payments.receipts.tokens import page_url
 
 
-def svg(session_id: object) -> bytes:
+def svg(session_id: uuid.UUID) -> bytes:
     """Return the QR code that opens a session's page; black on white with its quiet zone, for any background."""
     code = segno.make(page_url(session_id), error="m", micro=False)
     out = io.BytesIO()

@@ -129,6 +129,7 @@ def _pdf(receipt: Receipt, language: str) -> bytes:
 @private
 def code(request: HttpRequest, token: str, payment: Payment) -> HttpResponse:
     """Serve the QR code that opens the page."""
+    assert payment.session_id is not None, "it was found by its session"
     return HttpResponse(qr.svg(payment.session_id), content_type="image/svg+xml")
 
 

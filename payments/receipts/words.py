@@ -19,7 +19,7 @@ class Words:
     # --- headline and explanation per phase of a session (keys: page.Phase)
     headlines: Mapping[str, str]
     explanations: Mapping[str, str]
-    # --- why it stopped (keys: StopReason) and why it never started (keys: page.not_started_key)
+    # --- why it stopped (keys: StopReason) and why it never started (keys: page.refusal_key)
     stop_reasons: Mapping[str, str]
     refusals: Mapping[str, str]
     # --- what becomes of the money (keys: PaymentState); {amount} {held} {open}

@@ -1,40 +1,29 @@
-"""API keys of the demo's virtual terminals, in a file that only this installation's user reads."""
+"""Secrets of the demo's virtual terminals, in a file that only this installation's user reads."""
 
-import json
-import os
 from pathlib import Path
 
 from django.conf import settings
 
-MODE = 0o600
+from payments.simulator import files
 
 
-def save(terminal_id: str, api_key: str) -> None:
-    """Keep the key under which a terminal speaks; an older one is replaced."""
-    _write({**_read(), terminal_id: api_key})
+def save(terminal_id: str, api_key: str, webhook_secret: str = "") -> None:
+    """Keep the key under which a terminal speaks, and the secret that signs what it hears; older ones go."""
+    with files.opened(_file()) as known:
+        known[terminal_id] = {"api_key": api_key, "webhook_secret": webhook_secret}
 
 
 def find(terminal_id: str) -> str | None:
     """Return the key of a terminal, None for one that is not of the demo."""
-    return _read().get(terminal_id)
+    entry = files.read(_file()).get(terminal_id)
+    return entry["api_key"] if isinstance(entry, dict) else None
+
+
+def webhook_secrets() -> dict[str, str]:
+    """Return the webhook secret of each terminal that has one."""
+    entries = files.read(_file()).items()
+    return {name: entry["webhook_secret"] for name, entry in entries if isinstance(entry, dict)}
 
 
 def _file() -> Path:
     return Path(settings.VAR_DIR) / "demo.json"
-
-
-def _read() -> dict[str, str]:
-    try:
-        keys = json.loads(_file().read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):  # not there yet, or cut off: the next start of the demo saves it
-        return {}
-    return keys if isinstance(keys, dict) else {}
-
-
-def _write(keys: dict[str, str]) -> None:
-    """Write beside and rename, so that a reader never sees half a file."""
-    beside = _file().with_suffix(".new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, MODE)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(keys, file)
-    beside.replace(_file())
