@@ -6,6 +6,7 @@ checked, so that a second answer of the name server changes nothing.
 """
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from django.conf import settings
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
 TOTAL_SECONDS = 20.0  # a peer that drips its answer must not hold a worker; below the outbox's claim
+MOST_ADDRESSES = 3
 NAT64 = ipaddress.ip_network("64:ff9b::/96")  # an IPv4 address in IPv6 clothes
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -46,21 +48,31 @@ async def _post(url: str, body: bytes, headers: dict[str, str]) -> int:
     target = httpx.URL(url)
     host = target.raw_host.decode("ascii").strip("[]")
     _check_form(url, target)
-    timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
     async with asyncio.timeout(TOTAL_SECONDS):
-        address = await _checked_address(host, target)
-        # The certificate is checked against the name, whatever address the connection goes to.
-        request = httpx.Request(
-            "POST",
-            target.copy_with(host=str(address)),
-            content=body,
-            headers={**headers, "Host": target.netloc.decode("ascii")},
-            extensions={"sni_hostname": host, "timeout": timeout.as_dict()},
-        )
+        addresses = await _checked_addresses(host, target)
         async with httpx.AsyncClient(trust_env=False, follow_redirects=False) as client:
-            response = await client.send(request, stream=True)
-            await response.aclose()
-            return response.status_code
+            for address in addresses[:-1]:
+                with contextlib.suppress(httpx.ConnectError, httpx.ConnectTimeout):
+                    return await _send(client, target, address, body, headers)
+            return await _send(client, target, addresses[-1], body, headers)
+
+
+async def _send(
+    client: httpx.AsyncClient, target: httpx.URL, address: Address, body: bytes, headers: dict[str, str]
+) -> int:
+    """POST to this address; the certificate is checked against the name, whatever the address."""
+    host = target.raw_host.decode("ascii").strip("[]")
+    timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
+    request = httpx.Request(
+        "POST",
+        target.copy_with(host=str(address)),
+        content=body,
+        headers={**headers, "Host": target.netloc.decode("ascii")},
+        extensions={"sni_hostname": host, "timeout": timeout.as_dict()},
+    )
+    response = await client.send(request, stream=True)
+    await response.aclose()
+    return response.status_code
 
 
 def _check_form(url: str, target: httpx.URL) -> None:
@@ -72,18 +84,18 @@ def _check_form(url: str, target: httpx.URL) -> None:
         raise Refused("the address must be https")
 
 
-async def _checked_address(host: str, target: httpx.URL) -> Address:
-    """Return the address to call. Raises Refused unless all addresses of the name may be called."""
+async def _checked_addresses(host: str, target: httpx.URL) -> list[Address]:
+    """Return the addresses to try. Raises Refused unless all addresses of the name may be called."""
     port = target.port or {"https": 443, "http": 80}[target.scheme]
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = [ipaddress.ip_address(entry[4][0]) for entry in found]
-    for address in addresses:
-        if not may_call(address, encrypted=target.scheme == "https"):
-            raise Refused(f"{host} leads to {address}, which is not a public address")
+    addresses = list(dict.fromkeys(ipaddress.ip_address(entry[4][0]) for entry in found))
     if not addresses:
         raise Unreachable(f"{host} has no address")
-    return addresses[0]
+    for address in addresses:
+        if not may_call(address, encrypted=target.scheme == "https"):
+            raise Refused(f"{host} leads to {address}, which we do not call")
+    return addresses[:MOST_ADDRESSES]
 
 
 def may_call(address: Address, *, encrypted: bool = True) -> bool:

@@ -32,7 +32,8 @@ stream or webhooks → `POST …/stop` or the cable is pulled → `GET …/settl
 
 **Amounts** are decimal strings in major units (`"12.30"`) with a currency; a JSON number is refused. Energy is
 in Wh, power in W, times are RFC 3339 in UTC. **Lists** are `{"items": […], "next": null}`; `next` is the URL of
-the next page. **Errors** are `application/problem+json` with a `code`.
+the next page. **Errors** are `application/problem+json` with a `code`: those named
+with each request, `method_not_allowed` (405) and `internal_error` (500, ours; ask again).
 
 **Names** of `status` and `payment_status` are the states of the session and the payment. **Webhooks** carry
 the same shapes; whatever a webhook tells, polling tells too. New members may be added to answers at any time.
