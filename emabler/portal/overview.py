@@ -199,7 +199,7 @@ def session_row(session: Session, now: datetime) -> SessionRow:
         sign=words.session(session.state),
         warning="; ".join(warnings),
         energy=formats.energy(session.energy_wh, LANGUAGE),
-        power="" if session.power_w is None else formats.power(session.power_w, LANGUAGE),
+        power="" if session.power_w is None or session.is_over else formats.power(session.power_w, LANGUAGE),
         duration=formats.duration(session.duration_seconds(now)),
         cost=formats.money(session.cost_incl_minor, session.currency, LANGUAGE),
         held=formats.money(session.limit_minor, session.currency, LANGUAGE),

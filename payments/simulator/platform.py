@@ -48,6 +48,10 @@ class Platform:
 
     # --- What the screen asks -----------------------------------------------------------------
 
+    def heartbeat(self) -> None:
+        """Tell that the terminal is alive."""
+        self.api.post("heartbeat", {"terminal_id": self.terminal_id})
+
     def connectors(self, language: str) -> list[Body]:
         """Return the connectors that this terminal sells."""
         return _items(self.api.get("connectors", terminal_id=self.terminal_id, lang=language))

@@ -70,6 +70,7 @@ def terminal_screen(view: View) -> View:
 @terminal_screen
 def home(request: HttpRequest, platform: Platform) -> HttpResponse:
     """Show the four choices: Start, Stop, Receipt, Language."""
+    platform.heartbeat()
     return _show(request, platform.terminal_id, "home", running=len(platform.running()))
 
 

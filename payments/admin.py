@@ -1,0 +1,199 @@
+"""Money for staff: every payment with its journal, to read; messages to PTPs, to send again; PTPs and terminals."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.db import models, transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from chargers.admin import ReadOnlyAdmin
+from payments import outbox
+from payments.models import (
+    ApiKey,
+    Confirmation,
+    OutboxMessage,
+    Payment,
+    PaymentEvent,
+    Ptp,
+    Quote,
+    Receipt,
+    Terminal,
+)
+from sessions_app.admin import ReadOnlyInline
+from tariffs.engine.money import money_string
+
+
+def _amount(minor: int, currency: str) -> str:
+    return f"{money_string(minor, currency)} {currency}"
+
+
+class PaymentEventInline(ReadOnlyInline):
+    """The journal."""
+
+    model = PaymentEvent
+    fields = ("number", "at", "kind", "state_before", "state_after", "actor", "data")
+
+
+class ConfirmationInline(ReadOnlyInline):
+    """What the PTP said it captured."""
+
+    model = Confirmation
+    fields = ("confirmation_id", "status", "amount_minor", "currency", "eft_data", "received_at")
+
+
+@admin.register(Payment)
+class PaymentAdmin(ReadOnlyAdmin):
+    """Payments, newest first; those that staff must look at have a review reason."""
+
+    list_display = (
+        "authorization_reference",
+        "state",
+        "review",
+        "held",
+        "due",
+        "captured",
+        "terminal",
+        "opened_at",
+    )
+    list_filter = ("state", "review", "currency", "terminal")
+    list_select_related = ("terminal",)
+    search_fields = ("id", "authorization_reference", "session__id", "card_last4", "receipt__number")
+    date_hierarchy = "opened_at"
+    list_per_page = 50
+    show_full_result_count = False
+    inlines = (PaymentEventInline, ConfirmationInline)
+
+    @admin.display(description="held", ordering="authorized_minor")
+    def held(self, payment: Payment) -> str:
+        """What the PTP holds or held."""
+        return _amount(payment.authorized_minor, payment.currency)
+
+    @admin.display(description="due", ordering="due_minor")
+    def due(self, payment: Payment) -> str:
+        """What the PTP was told to capture."""
+        return _amount(payment.due_minor, payment.currency)
+
+    @admin.display(description="captured", ordering="captured_minor")
+    def captured(self, payment: Payment) -> str:
+        """What the PTP confirmed."""
+        return _amount(payment.captured_minor, payment.currency)
+
+
+@admin.register(Confirmation)
+class ConfirmationAdmin(ReadOnlyAdmin):
+    """What PTPs said, as it came."""
+
+    list_display = ("confirmation_id", "payment", "status", "amount_minor", "currency", "received_at")
+    list_filter = ("status", "ptp", "currency")
+    list_select_related = ("payment",)
+    search_fields = ("confirmation_id", "payment__authorization_reference")
+    show_full_result_count = False
+
+
+@admin.register(Receipt)
+class ReceiptAdmin(ReadOnlyAdmin):
+    """Receipts by number."""
+
+    list_display = ("full_number", "seller", "payment", "total", "issued_at")
+    list_filter = ("seller", "year")
+    list_select_related = ("payment",)
+    search_fields = ("number", "payment__authorization_reference")
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Receipt]:
+        """Leave the PDFs where they are."""
+        return super().get_queryset(request).defer("pdf")
+
+    @admin.display(description="total incl. VAT")
+    def total(self, receipt: Receipt) -> str:
+        """The total incl. VAT."""
+        return _amount(receipt.document["total_incl_minor"], receipt.document["currency"])
+
+
+@admin.register(OutboxMessage)
+class OutboxMessageAdmin(ReadOnlyAdmin):
+    """Messages to PTPs."""
+
+    list_display = ("topic", "subject", "ptp", "state", "attempts", "next_attempt_at", "last_error")
+    list_filter = ("state", "topic", "ptp")
+    list_select_related = ("ptp",)
+    search_fields = ("subject", "last_error")
+    show_full_result_count = False
+    actions = ("send_again",)
+
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        """Whoever may change messages may have them sent again; nobody edits them."""
+        return request.user.has_perm("payments.change_outboxmessage")
+
+    @admin.action(description="Send again now", permissions=["send"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> None:
+        """Make each chosen message due, with the newest content."""
+        chosen = list(queryset.select_related("ptp"))
+        with transaction.atomic():
+            for message in chosen:
+                outbox.tell(ptp=message.ptp, topic=message.topic, subject=message.subject, now=timezone.now())
+        messages.success(request, f"{len(chosen)} messages are on their way.")
+
+
+@admin.register(Ptp)
+class PtpAdmin(admin.ModelAdmin):
+    """Payment terminal providers; their secrets are set by importing a network file."""
+
+    list_display = ("name", "webhook_url", "created_at")
+    search_fields = ("name",)
+    exclude = ("webhook_secret_sealed",)
+    readonly_fields = ("created_at",)
+    formfield_overrides: ClassVar = {models.URLField: {"assume_scheme": "https"}}
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Payments were made through it."""
+        return False
+
+
+@admin.register(Terminal)
+class TerminalAdmin(admin.ModelAdmin):
+    """Terminals and what they sell."""
+
+    list_display = ("terminal_id", "ptp", "last_seen_at")
+    list_filter = ("ptp", "sites")
+    list_select_related = ("ptp",)
+    search_fields = ("terminal_id",)
+    filter_horizontal = ("sites", "evses")
+    readonly_fields = ("last_seen_at",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Payments were made at it."""
+        return False
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ReadOnlyAdmin):
+    """API keys: only their first characters are known here."""
+
+    list_display = ("prefix", "ptp", "terminal", "created_at", "last_used_at", "revoked_at")
+    list_filter = ("ptp", ("revoked_at", admin.EmptyFieldListFilter))
+    list_select_related = ("ptp", "terminal")
+    exclude = ("key_hash",)
+    actions = ("revoke",)
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Whoever may change keys may revoke them."""
+        return request.user.has_perm("payments.change_apikey")
+
+    @admin.action(description="Revoke", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        """End the chosen keys now."""
+        count = queryset.filter(revoked_at__isnull=True).update(revoked_at=timezone.now())
+        messages.success(request, f"{count} keys were revoked.")
+
+
+@admin.register(Quote)
+class QuoteAdmin(ReadOnlyAdmin):
+    """Prices as they were shown."""
+
+    list_display = ("id", "ptp", "connector", "preauthorize_minor", "currency", "created_at", "valid_until")
+    list_filter = ("ptp", "currency")
+    list_select_related = ("ptp", "connector__evse")
+    show_full_result_count = False
