@@ -167,7 +167,9 @@ SECURE_HSTS_SECONDS = 31536000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
 SESSION_COOKIE_SAMESITE = "Lax"
-SECURE_REFERRER_POLICY = "no-referrer"
+# Not "no-referrer": a browser then posts forms with `Origin: null`, which the CSRF guard must refuse. The
+# pages behind receipt links set the stricter one themselves.
+SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 LOGIN_URL = "portal:login"
 LOGIN_REDIRECT_URL = "portal:overview"

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core.management import call_command
 
 from emabler.secrets import read_secret
+from payments.simulator import credentials
 
 NETWORK_FILE = Path(__file__).resolve().parent.parent / "demo" / "network.json"
 OCPP_PASSWORD_LENGTH = 40  # OCPP 1.6 security whitepaper §2.4: 16 to 40 bytes
@@ -74,6 +75,7 @@ def demo_network() -> DemoNetwork:
     for ptp in document["ptps"]:
         ptp.setdefault("api_key", demo_secret(f"PTP_{ptp['name']}_API_KEY"))
         ptp.setdefault("webhook_secret", demo_secret(f"PTP_{ptp['name']}_WEBHOOK_SECRET"))
+        ptp.setdefault("webhook_url", f"{settings.PUBLIC_URL}/terminal/webhook")
     return DemoNetwork(document)
 
 
@@ -92,6 +94,10 @@ def seed(network: DemoNetwork) -> None:
         json.dump(network.document, file)
         file.flush()
         call_command("import_network", file.name, stdout=StringIO())
+    ptps = {ptp["name"]: ptp for ptp in network.document["ptps"]}
+    for terminal in network.document["terminals"]:
+        ptp = ptps[terminal["ptp"]]
+        credentials.save(terminal["terminal_id"], ptp["api_key"], ptp["webhook_secret"])
 
 
 class SimulatedChargers:

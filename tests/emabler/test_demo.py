@@ -42,7 +42,7 @@ def test_the_demo_prints_what_to_open(demo_env: Env, running_server: RunningServ
     output = servers.output_of(demo_env, url)
 
     for place in (
-        f"{url}/portal/",
+        f"{url}/   (user admin)",
         f"{url}/terminal/",
         f"{url}/api/docs/",
         f"{url.replace('http', 'ws')}/ocpp/",

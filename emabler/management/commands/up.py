@@ -97,7 +97,7 @@ class Command(BaseCommand):
 def _announcement(url: str, *, password: str | None, network: DemoNetwork | None) -> list[str]:
     """Say what to open, in the order in which a newcomer wants it."""
     public = settings.PUBLIC_URL
-    lines = [f"eMabler is up at {public}", f"  Operator portal   {public}/portal/   (user {ADMIN_NAME})"]
+    lines = [f"eMabler is up at {public}", f"  Operator portal   {public}/   (user {ADMIN_NAME})"]
     if password:
         lines.append(f"  Admin password    {password}   (shown once; `up --reset-admin` makes a new one)")
     for terminal_id in network.terminal_ids if network else ():
