@@ -114,15 +114,24 @@ def _note(message: OutboxMessage, result: Delivery, now: datetime) -> None:
                 OutboxMessage.objects.filter(pk=message.pk).update(claimed_until=None)
                 wake(DELIVER_TASK, str(message.pk))
             return
-        give_up = result.permanent or now - message.created_at > GIVE_UP_AFTER
-        OutboxMessage.objects.filter(pk=message.pk).update(
-            state=OutboxMessage.State.GIVEN_UP if give_up else OutboxMessage.State.DUE,
-            attempts=F("attempts") + 1,
-            next_attempt_at=now + timedelta(seconds=retry_seconds(message.attempts)),
-            claimed_until=None,
-            last_error=result.error[:300],
-        )
+        _note_failure(message, result, now)
     logger.warning("%s for %s not delivered: %s", message.topic, message.ptp.name, result.error)
+
+
+def _note_failure(message: OutboxMessage, result: Delivery, now: datetime) -> None:
+    """Wait longer, or give up; news that came meanwhile is due at once and starts anew."""
+    row = OutboxMessage.objects.filter(pk=message.pk)
+    give_up = result.permanent or now - message.created_at > GIVE_UP_AFTER
+    unchanged = row.filter(version=message.version).update(
+        state=OutboxMessage.State.GIVEN_UP if give_up else OutboxMessage.State.DUE,
+        attempts=F("attempts") + 1,
+        next_attempt_at=now + timedelta(seconds=retry_seconds(message.attempts)),
+        claimed_until=None,
+        last_error=result.error[:300],
+    )
+    if not unchanged:
+        row.update(claimed_until=None, last_error=result.error[:300])
+        wake(DELIVER_TASK, str(message.pk))
 
 
 def retry_seconds(attempts: int) -> float:

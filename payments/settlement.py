@@ -63,12 +63,16 @@ def settle(payment_id: uuid.UUID, *, now: datetime) -> Payment:
 
 def settle_locked(payment: Payment, session: Session, *, now: datetime) -> None:
     """Settle inside the caller's transaction; the payment's row is locked or not yet visible to others."""
+    if payment.state != states.PaymentState.AUTHORIZED:
+        return
     cdr = CDR.objects.filter(session=session, credit_of=None).first()
     if cdr is None:
         move(payment, states.NothingToCharge(), now=now)
     else:
         doubtful = bool(session.needs_review)
         move(payment, states.CdrIssued(cdr.total_incl_minor, doubtful), now=now, data={"cdr": str(cdr.pk)})
+    for parked in Confirmation.objects.filter(payment=payment):
+        _book(payment, parked, now)  # it came before the session's end was known to us (B30)
 
 
 def move(
@@ -111,23 +115,31 @@ def confirm(payment_id: uuid.UUID, report: CaptureReport, *, now: datetime) -> P
     """
     with transaction.atomic():
         payment = locked(payment_id)
-        if not _store_confirmation(payment, report, now):
+        stored = _store_confirmation(payment, report, now)
+        if stored is None:
             return payment
         failpoint("F23_confirmation_in_tx")
-        event = states.Confirmed(
-            report.status, report.amount_minor, same_currency=report.currency == payment.currency
-        )
-        move(payment, event, now=now, actor=payment.ptp.name, data={"confirmation": report.confirmation_id})
+        _book(payment, stored, now)
     failpoint("F24_confirmation_after_tx")
     return payment
 
 
-def _store_confirmation(payment: Payment, report: CaptureReport, now: datetime) -> bool:
-    """Store it and say True, or say False when it is stored already."""
+def _book(payment: Payment, confirmation: Confirmation, now: datetime) -> None:
+    event = states.Confirmed(
+        CaptureStatus(confirmation.status),
+        confirmation.amount_minor,
+        same_currency=confirmation.currency == payment.currency,
+    )
+    data = {"confirmation": confirmation.confirmation_id}
+    move(payment, event, now=now, actor=payment.ptp.name, data=data)
+
+
+def _store_confirmation(payment: Payment, report: CaptureReport, now: datetime) -> Confirmation | None:
+    """Store and return it; None when the same one is stored already."""
     request_hash = fingerprint({"payment": payment.pk, **vars(report)})
     try:
         with transaction.atomic():
-            Confirmation.objects.create(
+            return Confirmation.objects.create(
                 ptp=payment.ptp,
                 payment=payment,
                 confirmation_id=report.confirmation_id,
@@ -142,8 +154,7 @@ def _store_confirmation(payment: Payment, report: CaptureReport, now: datetime) 
         known = Confirmation.objects.get(ptp=payment.ptp, confirmation_id=report.confirmation_id)
         if known.request_hash != request_hash:
             raise IdempotencyConflict from None
-        return False
-    return True
+        return None
 
 
 def acknowledge_release(payment_id: uuid.UUID, *, now: datetime) -> Payment:

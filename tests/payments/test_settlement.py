@@ -193,6 +193,15 @@ class TestConfirming:
 
         assert (payment.state, payment.review) == (PaymentState.RELEASED, Review.CAPTURED_AFTER_RELEASE)
 
+    def test_a_capture_told_before_the_session_ended_is_parked_and_matched_at_its_end(self) -> None:  # B30
+        running = builders.cast().running()
+        parked = settlement.confirm(running.payment.pk, captured(100), now=timezone.now())
+        assert (parked.state, parked.review) == (PaymentState.AUTHORIZED, "")
+
+        payment = running.end(energy_wh=2000, after_seconds=120)
+
+        assert (payment.state, payment.captured_minor) == (PaymentState.CAPTURED, 100)
+
     def test_a_release_cannot_be_acknowledged_while_money_is_due(self) -> None:
         payment = ended()
 
@@ -270,6 +279,23 @@ class TestOutbox:
         message.refresh_from_db()
         assert sent == [1, 2]
         assert message.state == OutboxMessage.State.DELIVERED
+
+    def test_news_that_comes_while_a_message_fails_is_due_at_once(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        payment = ended()
+        now = timezone.now()
+
+        def fail(message: OutboxMessage) -> Delivery:
+            outbox.tell(ptp=payment.ptp, topic="test", subject="x", now=now)
+            return Delivery(False, "down")
+
+        monkeypatch.setitem(outbox._carriers, "test", fail)
+        message = outbox.tell(ptp=payment.ptp, topic="test", subject="x", now=now)
+        outbox.deliver(message.pk, now=now)
+
+        message.refresh_from_db()
+        assert (message.next_attempt_at, message.attempts) == (now, 0)
 
     def test_a_refusal_for_good_is_given_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
         payment = ended()
