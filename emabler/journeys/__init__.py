@@ -1,0 +1,1 @@
+"""Complete payments, tap to receipt, played against a running server through its public doors only."""
