@@ -77,10 +77,10 @@ def home(request: HttpRequest, platform: Platform) -> HttpResponse:
 @require_safe
 @terminal_screen
 def connectors(request: HttpRequest, platform: Platform) -> HttpResponse:
-    """Show the connectors with their state and price."""
+    """Show the connectors with their price, and their state as it changes."""
     language = language_of(request)
     choices = [screens.choice(each, language) for each in platform.connectors(language)]
-    return _show(request, platform.terminal_id, "connectors", choices=choices)
+    return _show(request, platform.terminal_id, _part_or(request, "connectors"), choices=choices)
 
 
 @require_safe
@@ -141,14 +141,8 @@ def session(request: HttpRequest, platform: Platform, session_id: uuid.UUID) -> 
     if state["settlement"] is not None and state["settlement"]["action"] != "NONE":
         platform.settle_due()
         state = platform.session(str(session_id))
-    screen = "_session" if request.GET.get("part") == "live" else "session"
-    return _show(
-        request,
-        platform.terminal_id,
-        screen,
-        progress=screens.progress(state, language),
-        refresh_seconds=REFRESH_SECONDS,
-    )
+    progress = screens.progress(state, language)
+    return _show(request, platform.terminal_id, _part_or(request, "session"), progress=progress)
 
 
 @require_POST
@@ -228,6 +222,11 @@ def language_of(request: HttpRequest) -> str:
     return choose([request.COOKIES.get(LANGUAGE_COOKIE, ""), *(part.partition(";")[0] for part in accepted)])
 
 
+def _part_or(request: HttpRequest, screen: str) -> str:
+    """Return the changing part of a screen for the script that keeps it fresh, else the whole of it."""
+    return f"_{screen}" if request.GET.get("part") == "live" else screen
+
+
 def _show(
     request: HttpRequest, terminal_id: str, screen: str, *, status: int = 200, **more: Any
 ) -> HttpResponse:
@@ -237,6 +236,7 @@ def _show(
         "screen": SCREEN_WORDS[language],
         "words": WORDS[language],
         "terminal_id": terminal_id,
+        "refresh_seconds": REFRESH_SECONDS,
         **more,
     }
     return render(request, f"terminal/{screen}.html", context, status=status)
