@@ -4,7 +4,11 @@ A wrong value stops the start and names itself. SQLite in one process is the def
 `REDIS_URL` turn the same code into several processes on PostgreSQL and Redis.
 """
 
+import os
+import re
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import environ
 from csp.constants import NONE, SELF
@@ -12,8 +16,34 @@ from django.core.exceptions import ImproperlyConfigured
 
 from emabler.secrets import read_secret
 
+
+class NamingEnv(environ.Env):
+    """Reads the environment; a value that cannot be read stops the start and names its key."""
+
+    def get_value(self, var: str, *arguments: Any, **options: Any) -> Any:
+        """Return the value of `var`. Raises ImproperlyConfigured with its name."""
+        try:
+            return super().get_value(var, *arguments, **options)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{var}: {os.environ.get(var)!r} cannot be read ({error})") from None
+
+    def bool(self, var: str, default: Any = False) -> bool:  # type: ignore[override]
+        """Return a yes or no. Raises ImproperlyConfigured with its name for any other word."""
+        word = self.str(var, default=str(default)).lower()
+        if word not in (*self.BOOLEAN_TRUE_STRINGS, "false", "off", "n", "no", "0", ""):
+            raise ImproperlyConfigured(f"{var}: {word!r} is neither yes nor no")
+        return word in self.BOOLEAN_TRUE_STRINGS
+
+    def amount(self, var: str, *, default: str) -> Decimal:
+        """Return an amount of money in major units, above zero. Raises ImproperlyConfigured with its name."""
+        text = self.str(var, default=default)
+        if not re.fullmatch(r"\d{1,7}(\.\d{1,3})?", text) or not Decimal(text):
+            raise ImproperlyConfigured(f"{var}: {text!r} is not an amount of money above zero")
+        return Decimal(text)
+
+
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+env = NamingEnv()
 if (BASE_DIR / ".env").exists():
     environ.Env.read_env(BASE_DIR / ".env")
 
@@ -91,6 +121,10 @@ TEMPLATES = [
 _sqlite_default = f"sqlite:///{VAR_DIR / 'emabler.sqlite3'}"
 DATABASES = {"default": env.db_url("DATABASE_URL", default=_sqlite_default)}
 _database = DATABASES["default"]
+if "ENGINE" not in _database:
+    raise ImproperlyConfigured(
+        "DATABASE_URL: not an address of a database, such as postgres://user:password@host/name"
+    )
 if _database["ENGINE"].endswith("sqlite3"):
     Path(_database["NAME"]).parent.mkdir(parents=True, exist_ok=True)
     # WAL lets readers pass the one writer; IMMEDIATE takes the write lock at BEGIN, so two transactions
@@ -237,12 +271,16 @@ OCPP_FRAME_BURST = env.int("OCPP_FRAME_BURST", default=100)
 # --- Timers of a payment (MONEY.md names in brackets) ---------------------------------------------
 COMMAND_TIMEOUT_SECONDS = env.float("COMMAND_TIMEOUT_SECONDS", default=30)  # T_cmd
 START_TIMEOUT_PLUGGED_SECONDS = env.float("START_TIMEOUT_PLUGGED_SECONDS", default=120)  # T_start, cable in
-START_TIMEOUT_UNPLUGGED_SECONDS = env.float("START_TIMEOUT_UNPLUGGED_SECONDS", default=300)  # T_start, no cable
+START_TIMEOUT_UNPLUGGED_SECONDS = env.float(
+    "START_TIMEOUT_UNPLUGGED_SECONDS", default=300
+)  # T_start, no cable
 START_TIMEOUT_MARGIN_SECONDS = env.float("START_TIMEOUT_MARGIN_SECONDS", default=15)
 STOP_TIMEOUT_SECONDS = env.float("STOP_TIMEOUT_SECONDS", default=60)  # T_stop
 FINAL_METER_TIMEOUT_SECONDS = env.float("FINAL_METER_TIMEOUT_SECONDS", default=120)  # T_final
 STALE_AFTER_SECONDS = env.float("STALE_AFTER_SECONDS", default=15 * 60)  # T_offline, first step
-REVIEW_OFFLINE_AFTER_SECONDS = env.float("REVIEW_OFFLINE_AFTER_SECONDS", default=24 * 3600)  # T_offline, second
+REVIEW_OFFLINE_AFTER_SECONDS = env.float(
+    "REVIEW_OFFLINE_AFTER_SECONDS", default=24 * 3600
+)  # T_offline, second
 REBOOT_GRACE_SECONDS = env.float("REBOOT_GRACE_SECONDS", default=10 * 60)  # B17
 FULL_BATTERY_GRACE_SECONDS = env.float("FULL_BATTERY_GRACE_SECONDS", default=10 * 60)  # B12; 0 = never
 CONFIRMATION_WARN_SECONDS = env.float("CONFIRMATION_WARN_SECONDS", default=15 * 60)  # T_fac
@@ -253,10 +291,10 @@ STOP_LATENCY_SECONDS = env.float("STOP_LATENCY_SECONDS", default=1.0)  # before 
 ZERO_ENERGY_THRESHOLD_WH = env.int("ZERO_ENERGY_THRESHOLD_WH", default=10)  # B15: below, nothing is charged
 CHARGE_ZERO_ENERGY_SESSIONS = env.bool("CHARGE_ZERO_ENERGY_SESSIONS", default=False)
 # Held where the tariff names no preauthorize_amount, in major units of the tariff's currency.
-DEFAULT_PREAUTHORIZE_AC = env("DEFAULT_PREAUTHORIZE_AC", default="30")
-DEFAULT_PREAUTHORIZE_DC = env("DEFAULT_PREAUTHORIZE_DC", default="60")
+DEFAULT_PREAUTHORIZE_AC = env.amount("DEFAULT_PREAUTHORIZE_AC", default="30")
+DEFAULT_PREAUTHORIZE_DC = env.amount("DEFAULT_PREAUTHORIZE_DC", default="60")
 # Smallest hold that may start a session: less would end before the driver has walked away.
-MINIMUM_HOLD = env("MINIMUM_HOLD", default="1")
+MINIMUM_HOLD = env.amount("MINIMUM_HOLD", default="1")
 
 # --- Logging --------------------------------------------------------------------------------------
 LOG_LEVEL = env("LOG_LEVEL", default="INFO")
@@ -264,7 +302,9 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}
+    },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "httpx": {"level": "WARNING"},

@@ -3,7 +3,6 @@
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from django.conf import settings
 from django.db import transaction
@@ -57,12 +56,12 @@ def give_quote(*, ptp: Ptp, connector: Connector, language: str, now: datetime) 
 def default_hold_minor(connector: Connector, currency: str) -> int:
     """Return the hold where the tariff names none."""
     amount = settings.DEFAULT_PREAUTHORIZE_DC if connector.is_dc else settings.DEFAULT_PREAUTHORIZE_AC
-    return to_minor(Decimal(amount), currency)
+    return to_minor(amount, currency)
 
 
 def minimum_hold_minor(currency: str) -> int:
     """Return the smallest hold that may start a session."""
-    return to_minor(Decimal(settings.MINIMUM_HOLD), currency)
+    return to_minor(settings.MINIMUM_HOLD, currency)
 
 
 def find_quote(*, ptp: Ptp, quote_id: uuid.UUID, connector: Connector) -> Quote:

@@ -1,6 +1,10 @@
 """`.env.example` lists every setting, so that an operator finds all of them in one place."""
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -30,3 +34,33 @@ def test_the_example_lists_nothing_that_is_not_a_setting() -> None:
 @pytest.mark.parametrize("name", SECRETS)
 def test_no_secret_has_a_value_in_the_example(name: str) -> None:
     assert _listed()[name] == ""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SWEEP_INTERVAL_SECONDS",
+        "OCPP_METER_INTERVAL_SECONDS",
+        "DEFAULT_PREAUTHORIZE_AC",
+        "HTTPS",
+        "DATABASE_URL",
+    ],
+)
+def test_a_value_that_cannot_be_read_stops_the_start_and_names_itself(name: str, tmp_path: Path) -> None:
+    environment = {**os.environ, name: "soon", "EMABLER_VAR_DIR": str(tmp_path)}
+
+    started = subprocess.run(
+        [sys.executable, "-c", "import emabler.settings"],
+        env=environment,
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert started.returncode != 0
+    assert (
+        started.stderr.strip()
+        .splitlines()[-1]
+        .startswith("django.core.exceptions.ImproperlyConfigured: " + name)
+    )
