@@ -37,6 +37,12 @@ def power(power_w: int, language: str) -> str:
     return f"{number(Decimal(power_w) / 1000, language, digits=1)}{_NO_BREAK}kW"
 
 
+def exact_duration(seconds: int) -> str:
+    """Return a duration to the second, as a bill needs it: `12 min 34 s`, `1 h 05 min 09 s`."""
+    text, rest = duration(seconds), seconds % 60
+    return f"{text}{_NO_BREAK}{rest:02d}{_NO_BREAK}s" if seconds >= 60 and rest else text
+
+
 def duration(seconds: int) -> str:
     """Return a duration as `1 h 05 min`, `12 min` or `45 s`; the units are the same in every language here."""
     minutes, rest = divmod(max(0, seconds), 60)

@@ -107,7 +107,7 @@ def _facts(document: dict[str, Any], language: str) -> list[Fact]:
         Fact(words.charger, f"{document['evse']} ({connector_name(document['connector'])})"),
         Fact(words.started, _moment(document["started_at"], zone, language)),
         Fact(words.ended, _moment(document["ended_at"], zone, language)),
-        Fact(words.duration, formats.duration(document["duration_seconds"])),
+        Fact(words.duration, formats.exact_duration(document["duration_seconds"])),
         Fact(words.energy, formats.energy(document["energy_wh"], language, digits=3)),
     ]
     if document["meter_start_wh"] is not None and document["meter_stop_wh"] is not None:
@@ -162,7 +162,7 @@ def _detail(line: dict[str, Any], kind: LineKind, currency: str, language: str, 
         return ""
     volume = Decimal(line["volume"])
     if kind in _TIMES:
-        quantity = formats.duration(round(volume * 3600))
+        quantity = formats.exact_duration(round(volume * 3600))
     elif kind is LineKind.ENERGY:
         quantity = f"{formats.number(volume, language, digits=3)}\u00a0kWh"
     else:

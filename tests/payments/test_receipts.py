@@ -7,63 +7,31 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
-from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
 from chargers.facts import CommandOutcome, EvseStatus
 from chargers.models import EVSE, ChargingStation
 from payments import settlement
-from payments.models import Payment, Receipt
+from payments.models import Receipt
 from payments.receipts import throttle
 from payments.receipts.languages import WORDS
 from payments.receipts.page import Phase
-from payments.receipts.pdf import MISSING, letters, printable, render
 from payments.receipts.tokens import token_for
-from payments.settlement import CaptureReport
 from payments.states import CaptureStatus, PaymentState
-from payments.tasks import render_receipt
 from sessions_app import lifecycle
 from sessions_app.models import Session
 from sessions_app.states import SessionState, StopReason
 from tests import builders
-from tests.payments.pdf_text import text_of
+from tests.payments.receipt_cast import EFT_LINES, paid, path_of, show, text
 
 pytestmark = pytest.mark.django_db
 POLYGLOT = """jaVasCript:/*'/*"/**/ onX=1 --></title></style><svg/onload=alert(1)>{{7*7}}"""
-EFT_LINES = ["VISA CREDIT  CONTACTLESS", "AID A0000000031010"]
 
 
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
     cache.clear()
-
-
-def path_of(payment: Payment) -> str:
-    assert payment.session_id is not None
-    return f"/r/{token_for(payment.session_id)}"
-
-
-def show(payment: Payment, query: str = "", **headers: str) -> HttpResponse:
-    return Client().get(path_of(payment) + query, headers=headers)
-
-
-def text(response: Any) -> str:
-    return re.sub(r"\s+", " ", response.content.decode().replace("\u00a0", " "))
-
-
-def paid(cast: builders.Cast | None = None, **report: Any) -> Payment:
-    """A payment that was charged for 20 kWh and confirmed."""
-    running = (cast or builders.cast()).running(now=timezone.now() - timedelta(minutes=30))
-    payment = running.end(energy_wh=20_000, after_seconds=1200)
-    facts: dict[str, Any] = {
-        "confirmation_id": f"fac-{builders.next_number()}",
-        "status": CaptureStatus.SUCCESS,
-        "amount_minor": payment.due_minor,
-        "currency": "EUR",
-        "eft_data": EFT_LINES,
-    }
-    return settlement.confirm(payment.pk, CaptureReport(**(facts | report)), now=timezone.now())
 
 
 class TestLivePage:
@@ -181,7 +149,13 @@ class TestReceipt:
             assert amount in body
         assert "10.00 € was charged to your card." in body
         assert "VISA •••• 4242" in body
-        assert all(line in response for line in EFT_LINES for response in [show(payment).content.decode()])
+        assert all(line in show(payment).content.decode() for line in EFT_LINES)
+
+    def test_a_duration_is_told_to_the_second(self) -> None:
+        running = builders.cast().running(now=timezone.now() - timedelta(hours=2))
+        payment = running.end(energy_wh=20_000, after_seconds=3909)
+
+        assert "1 h 05 min 09 s" in text(show(payment))
 
     def test_before_the_confirmation_it_says_that_the_capture_is_on_its_way(self) -> None:
         running = builders.cast().running(now=timezone.now() - timedelta(minutes=30))
@@ -322,82 +296,6 @@ class TestDoor:
             show(running.payment)
         with django_assert_max_num_queries(3):
             show(done)
-
-
-class TestPdf:
-    def test_its_text_can_be_read_back(self) -> None:
-        payment = paid()
-        receipt = Receipt.objects.get(payment=payment)
-
-        read = text_of(Client().get(path_of(payment) + ".pdf").content).replace("\u00a0", " ")
-
-        for fact in (receipt.full_number, "Demo CPO", "10.00 €", "25.5 %", "VISA •••• 4242", *EFT_LINES):
-            assert fact in read
-
-    def test_it_speaks_the_language_asked_for(self) -> None:
-        read = text_of(Client().get(path_of(paid()) + ".pdf?lang=fi").content)
-
-        assert "Kuitti" in read
-        assert "10,00\u00a0€" in read
-
-    def test_the_stored_one_is_served_while_nothing_was_confirmed(self) -> None:
-        running = builders.cast().running(now=timezone.now() - timedelta(minutes=30))
-        payment = running.end(energy_wh=20_000, after_seconds=1200)
-        render_receipt(str(payment.pk))
-
-        served = Client().get(path_of(payment) + ".pdf")
-
-        assert served.content == bytes(Receipt.objects.get(payment=payment).pdf or b"")
-        assert served["Content-Type"] == "application/pdf"
-
-    def test_without_a_task_it_is_made_on_demand_and_kept(self) -> None:
-        running = builders.cast().running(now=timezone.now() - timedelta(minutes=30))
-        payment = running.end(energy_wh=20_000, after_seconds=1200)
-
-        served = Client().get(path_of(payment) + ".pdf").content
-
-        assert served.startswith(b"%PDF-")
-        assert bytes(Receipt.objects.get(payment=payment).pdf or b"") == served
-
-    def test_before_there_is_a_receipt_the_answer_is_a_page_with_a_way_back(self) -> None:
-        payment = builders.cast().running().payment
-
-        response = Client().get(path_of(payment) + ".pdf")
-
-        assert response.status_code == 404
-        assert path_of(payment) in response.content.decode()
-
-    def test_every_word_of_every_language_has_its_letters_in_the_font(self) -> None:
-        for words in WORDS.values():
-            for phrase in _phrases(words):
-                assert printable(phrase) == phrase
-
-    def test_what_has_no_letter_is_seen_and_breaks_nothing(self) -> None:
-        hostile = "灯 \U0001f50c \x00\x1b ‮ ok"
-        assert printable(hostile).count(MISSING) == 2
-        assert all(ord(letter) in letters() for letter in printable(hostile))
-
-        cast = builders.cast()
-        cast.site.name = hostile
-        cast.site.save()
-        receipt = Receipt.objects.select_related("payment__session", "payment__terminal").get(
-            payment=paid(cast, eft_data=[hostile * 20, "x" * 255])
-        )
-
-        assert MISSING in text_of(render(receipt))
-
-    def test_a_bill_with_many_lines_goes_over_pages(self) -> None:
-        receipt = Receipt.objects.select_related("payment__session", "payment__terminal").get(payment=paid())
-        receipt.document["lines"] *= 40
-
-        read = text_of(render(receipt)).replace("\n", "")
-        assert "Page 1 of 3" in read
-        assert "Page 3 of 3" in read
-
-
-def _phrases(words: Any) -> list[str]:
-    values = [getattr(words, name) for name in words.__slots__]
-    return [text for value in values for text in ([value] if isinstance(value, str) else value.values())]
 
 
 def test_the_qr_code_is_an_image_without_style() -> None:
