@@ -144,9 +144,13 @@ def _migrate(env: dict[str, str]) -> None:
 # --- Browser --------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
-    """A headless Chromium (mark: browser)."""
+    """A headless Chromium (mark: browser).
+
+    Playwright keeps an event loop running in this thread for as long as it lives, in which Django's ORM and
+    `asyncio.run` refuse to work: it must not outlive the module that asked for it.
+    """
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
