@@ -46,7 +46,7 @@ def read_file(path: Path) -> Any:
 def read_bytes(content: bytes) -> Any:
     """Return the document that the bytes hold, decimals as `Decimal`. Raises `InvalidInput`."""
     if len(content) > MAX_BYTES:
-        raise _refusal("too_large", f"A network file has at most {MAX_BYTES} bytes.")
+        raise _refusal("too_large", f"At most {MAX_BYTES} bytes.")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as problem:

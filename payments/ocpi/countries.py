@@ -1,4 +1,4 @@
-"""ISO 3166-1 alpha-3 codes, which OCPI wants for a Location's country (its ids use alpha-2)."""
+"""ISO 3166-1 alpha-3 codes, which OCPI wants for a Location's country (its ids use alpha-2), and their clocks."""
 
 from typing import Final
 
@@ -16,3 +16,39 @@ ALPHA_3: Final = frozenset(
     USA UZB VAT VCT VEN VGB VIR VNM VUT WLF WSM YEM ZAF ZMB ZWE
     """.split()  # noqa: SIM905  (249 codes read better as text)
 )
+
+# Countries whose chargers all live by one clock: a CDR names its country and no time zone.
+ONE_CLOCK: Final = {
+    "AUT": "Europe/Vienna",
+    "BEL": "Europe/Brussels",
+    "BGR": "Europe/Sofia",
+    "CHE": "Europe/Zurich",
+    "CYP": "Asia/Nicosia",
+    "CZE": "Europe/Prague",
+    "DEU": "Europe/Berlin",
+    "DNK": "Europe/Copenhagen",
+    "EST": "Europe/Tallinn",
+    "FIN": "Europe/Helsinki",
+    "FRA": "Europe/Paris",
+    "GBR": "Europe/London",
+    "GRC": "Europe/Athens",
+    "HRV": "Europe/Zagreb",
+    "HUN": "Europe/Budapest",
+    "IRL": "Europe/Dublin",
+    "ISL": "Atlantic/Reykjavik",
+    "ITA": "Europe/Rome",
+    "JPN": "Asia/Tokyo",
+    "KWT": "Asia/Kuwait",
+    "LIE": "Europe/Vaduz",
+    "LTU": "Europe/Vilnius",
+    "LUX": "Europe/Luxembourg",
+    "LVA": "Europe/Riga",
+    "MLT": "Europe/Malta",
+    "NLD": "Europe/Amsterdam",
+    "NOR": "Europe/Oslo",
+    "POL": "Europe/Warsaw",
+    "ROU": "Europe/Bucharest",
+    "SVK": "Europe/Bratislava",
+    "SVN": "Europe/Ljubljana",
+    "SWE": "Europe/Stockholm",
+}

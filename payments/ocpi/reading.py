@@ -21,6 +21,8 @@ _MOMENT: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
     r"(Z|[+-][0-9]{2}:[0-9]{2})?"
 )
+# Bounded, so that no text becomes a number that takes a worker's memory.
+_NUMBER: Final = re.compile(r"[0-9]{1,20}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?")
 
 E_ = TypeVar("E_", bound=enum.Enum)
 T_ = TypeVar("T_")
@@ -86,6 +88,26 @@ class Reader:
             return Decimal(value)
         return None
 
+    def measure(self, name: str, *, most: Decimal, required: bool = False) -> Decimal | None:
+        """A number that a meter or a person wrote, from 0 to `most`: a JSON number or a decimal string.
+
+        It may have as many decimals as it needs: it is taken as it is, and never written back.
+        """
+        value = self.value(name, required=required)
+        if value is None:
+            return None
+        if isinstance(value, str) and _NUMBER.fullmatch(value):
+            value = Decimal(value)
+        if isinstance(value, bool) or not isinstance(value, int | Decimal):
+            self.fault(name, "invalid", "A number is expected, or a decimal string.")
+        elif not Decimal(value).is_finite() or value < 0:
+            self.fault(name, "invalid", "A finite number from 0 is expected.")
+        elif value > most:
+            self.fault(name, "too_large", f"At most {most}.")
+        else:
+            return Decimal(value)
+        return None
+
     def whole(self, name: str, *, most: int, required: bool = False) -> int | None:
         """A whole JSON number from 0 to `most`; 300.0 is taken for 300."""
         number = self.number(name, most=Decimal(most), required=required)
@@ -134,8 +156,9 @@ class Reader:
         self.fault(name, "invalid", "The text does not have the expected form.")
         return None
 
-    def moment(self, name: str) -> datetime | None:
+    def moment(self, name: str, *, required: bool = False) -> datetime | None:
         """An OCPI DateTime, which is UTC with or without `Z`; as an aware UTC time."""
+        self.value(name, required=required)
         return self.parsed(name, _MOMENT, _utc)
 
     def part(self, name: str) -> Reader | None:
