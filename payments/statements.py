@@ -16,12 +16,7 @@ from payments.states import PaymentState
 from sessions_app.models import CDR, Session
 from tariffs.engine.money import money_string
 
-# What the PTP has to do with the hold. NONE: it has done it.
-_ACTIONS = {
-    PaymentState.AUTHORIZED: "PENDING",
-    PaymentState.CAPTURING: "CAPTURE",
-    PaymentState.RELEASING: "RELEASE",
-}
+# Where the PTP has yet to act on the hold.
 DUE = (PaymentState.CAPTURING, PaymentState.RELEASING)
 
 _KINDS = {"ENERGY": "energy", "TIME": "time", "PARKING_TIME": "parking", "FLAT": "session"}
@@ -42,14 +37,24 @@ def with_cdrs(payments: QuerySet[Payment]) -> QuerySet[Payment]:
 
 
 def action_of(payment: Payment) -> str:
-    """Return what the PTP has to do with the hold: PENDING, CAPTURE, RELEASE or NONE."""
-    return _ACTIONS.get(PaymentState(payment.state), "NONE")
+    """Return what becomes of the hold: PENDING until the session is over, then CAPTURE or RELEASE for good.
+
+    Whether the PTP has yet to act is another fact: `is_due`.
+    """
+    if payment.state == PaymentState.AUTHORIZED:
+        return "PENDING"
+    return "CAPTURE" if payment.due_minor else "RELEASE"
+
+
+def is_due(payment: Payment) -> bool:
+    """Whether the PTP has yet to capture or to release."""
+    return payment.state in DUE
 
 
 def is_final(payment: Payment) -> bool:
     """Whether nothing more is going to happen by itself: the session is over and the hold is dealt with."""
     assert payment.session is not None
-    return payment.session.is_over and action_of(payment) == "NONE"
+    return payment.session.is_over and payment.state not in (PaymentState.AUTHORIZED, *DUE)
 
 
 def receipt_urls(session_id: UUID) -> dict[str, str]:
@@ -90,6 +95,7 @@ def settlement_brief(payment: Payment) -> dict[str, Any]:
     amount = money_string(payment.due_minor, payment.currency)
     return {
         "action": action_of(payment),
+        "due": is_due(payment),
         "amount": amount if payment.due_minor else None,
         "currency": payment.currency,
     }

@@ -109,9 +109,10 @@ class SettlementBrief(serializers.Serializer):
     """What to do with the hold."""
 
     action = serializers.ChoiceField(
-        choices=["PENDING", "CAPTURE", "RELEASE", "NONE"],
-        help_text="PENDING: keep it. CAPTURE: capture `amount`. RELEASE: drop it. NONE: it is done.",
+        choices=["PENDING", "CAPTURE", "RELEASE"],
+        help_text="PENDING: keep it. CAPTURE: capture `amount`. RELEASE: drop it.",
     )
+    due = serializers.BooleanField(help_text="Whether that is yet to be done; false once you told us.")
     amount = Amount(allow_null=True)
     currency = serializers.CharField()
 

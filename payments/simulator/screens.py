@@ -102,7 +102,7 @@ def progress(session: Body, language: str) -> Progress:
         held_minor=to_minor(Decimal(limit["amount"]), currency),
         used_text=words.used_of_held.format(shown, held),
         stoppable=session["status"] in _STOPPABLE,
-        live=not over or session["settlement"]["action"] != "NONE",
+        live=not over or session["settlement"]["due"],
         qr_path=urlsplit(session["receipt"]["qr_svg_url"]).path,
         page_path=urlsplit(session["receipt"]["url"]).path,
     )
@@ -135,7 +135,7 @@ def _money_text(session: Body, held: str, language: str) -> str:
     screen, settlement = SCREEN_WORDS[language], session["settlement"]
     if settlement is None:
         return WORDS[language].held_note.format(held)
-    if settlement["action"] != "NONE":
+    if settlement["due"]:
         return screen.settling
     if session["payment_status"] == "CAPTURED":
         return screen.paid.format(money(settlement["amount"], settlement["currency"], language))

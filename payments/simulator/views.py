@@ -138,7 +138,7 @@ def session(request: HttpRequest, platform: Platform, session_id: uuid.UUID) -> 
     """Show how a session goes; settles what is due, as a platform does that also polls."""
     language = language_of(request)
     state = platform.session(str(session_id))
-    if state["settlement"] is not None and state["settlement"]["action"] != "NONE":
+    if state["settlement"] is not None and state["settlement"]["due"]:
         platform.settle_due()
         state = platform.session(str(session_id))
     progress = screens.progress(state, language)

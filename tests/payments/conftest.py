@@ -1,7 +1,5 @@
 """What the tests of this room share."""
 
-from collections.abc import Iterator
-
 import pytest
 from django.core.cache import cache
 
@@ -23,7 +21,6 @@ def terminal(cast: Cast) -> TerminalClient:
 
 
 @pytest.fixture(autouse=True)
-def _fresh_counters() -> Iterator[None]:
+def _fresh_counters() -> None:
     """Requests of one test do not count against the next."""
     cache.clear()
-    yield

@@ -51,7 +51,7 @@ def test_a_payment_goes_from_price_to_capture_through_the_api_alone(cast, termin
     captured = terminal.post(f"{session_path}/capture", report)
     assert captured.status_code == 200, captured.content
     assert captured.json()["payment_status"] == "CAPTURED"
-    assert captured.json()["action"] == "NONE"
+    assert (captured.json()["action"], captured.json()["due"]) == ("CAPTURE", False)
     assert terminal.get("/settlements", status="due").json() == {"items": [], "next": None}
     receipts = terminal.get("/receipts", terminal_id=cast.terminal.terminal_id).json()
     assert [r["receipt_number"] for r in receipts["items"]] == [settlement["receipt_number"]]
