@@ -1,7 +1,7 @@
 # Every command of the project; `make` alone lists them. Needs Python 3.11 or newer with venv, and make.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint imports types migrations deploy-check journey format requirements clean
+.PHONY: help setup demo test check lint imports types migrations deploy-check journey price-diff format requirements clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -55,6 +55,9 @@ deploy-check: setup
 
 journey: setup ## play complete payments against a running server: every scenario, tap to receipt
 	$(JOURNEY_TIMERS) $(BIN)/python manage.py journey --scenario all
+
+price-diff: setup ## price random sessions with two pricers and compare (N=100000, SEED=1 plays one again)
+	@$(BIN)/python -m tests.tariffs.price_diff --runs $(or $(N),2000) $(if $(SEED),--seed $(SEED))
 
 format: setup ## let ruff lay out the code
 	$(BIN)/ruff check --fix .

@@ -60,7 +60,8 @@ class ClockRule:
     def turns_at(self) -> set[time]:
         """Times of day at which the answer may change; empty when the clock never decides."""
         turns = {at for at in (self.start_time, self.end_time) if at is not None}
-        return turns | {_MIDNIGHT} if self.start_date or self.end_date or self.days else turns
+        # A lone start lasts until midnight and a lone end begins there; dates and days turn there.
+        return turns | {_MIDNIGHT} if turns or self.start_date or self.end_date or self.days else turns
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,8 @@ _restrictions = st.builds(
     min_kwh=_maybe(st.decimals(0, 20, places=1)),
     max_kwh=_maybe(st.decimals(0, 20, places=1)),
     min_current_a=_maybe(st.decimals(0, 40, places=0)),
+    max_current_a=_maybe(st.decimals(0, 40, places=0)),
+    min_power_kw=_maybe(st.decimals(0, 60, places=0)),
     max_power_kw=_maybe(st.decimals(0, 60, places=0)),
     min_duration_seconds=_maybe(st.integers(0, 10_000)),
     max_duration_seconds=_maybe(st.integers(0, 10_000)),

@@ -128,6 +128,15 @@ def test_a_period_that_wraps_over_midnight_matches_on_both_sides():
     assert hours(terms, session(evening, charge=(12 * 60, 0))) == [("1.00", Fraction(8))]
 
 
+@pytest.mark.parametrize("fields", [{"start_time": time(21)}, {"end_time": time(3)}])
+def test_a_lone_start_lasts_until_midnight_and_a_lone_end_begins_there(fields):
+    # From 18:00 to 06:00 local time; in Helsinki midnight falls inside a UTC day.
+    terms = tariff(element(component("TIME", "1.00"), **fields))
+    night = session(MONDAY.replace(hour=16), time_zone=HELSINKI, charge=(12 * 60, 0))
+
+    assert hours(terms, night) == [("1.00", Fraction(3))]
+
+
 def test_the_day_of_a_wrapping_period_is_the_day_of_the_moment_itself():
     terms = tariff(
         element(
