@@ -102,7 +102,7 @@ def progress(session: Body, language: str) -> Progress:
         held_minor=to_minor(Decimal(limit["amount"]), currency),
         used_text=words.used_of_held.format(shown, held),
         stoppable=session["status"] in _STOPPABLE,
-        live=not over or session["settlement"]["due"],
+        live=not over or _unsettled(session["settlement"]),
         qr_path=urlsplit(session["receipt"]["qr_svg_url"]).path,
         page_path=urlsplit(session["receipt"]["url"]).path,
     )
@@ -111,8 +111,15 @@ def progress(session: Body, language: str) -> Progress:
 def phase_of(session: Body) -> Phase:
     """Return where a session stands."""
     if session["status"] == "ENDED":
+        if session["settlement"]["action"] == "PENDING":
+            return Phase.FINISHING
         return Phase.DONE if session["settlement"]["amount"] else Phase.FREE
     return _PHASES.get(session["status"], Phase.NOT_STARTED)
+
+
+def _unsettled(settlement: Body) -> bool:
+    """Whether something is still to come: our word on the hold, or the PSP's on it."""
+    return bool(settlement["action"] == "PENDING" or settlement["due"])
 
 
 def _text(session: Body, phase: Phase, language: str) -> str:
@@ -135,7 +142,7 @@ def _money_text(session: Body, held: str, language: str) -> str:
     screen, settlement = SCREEN_WORDS[language], session["settlement"]
     if settlement is None:
         return WORDS[language].held_note.format(held)
-    if settlement["due"]:
+    if _unsettled(settlement):
         return screen.settling
     if session["payment_status"] == "CAPTURED":
         return screen.paid.format(money(settlement["amount"], settlement["currency"], language))
