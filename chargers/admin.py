@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from chargers import commands
+from chargers.afir import refusals_at
 from chargers.models import (
     EVSE,
     ChargingStation,
@@ -42,8 +44,43 @@ class EvseInline(admin.TabularInline):
     show_change_link = True
 
 
+def _refuse_tariffs(form: forms.ModelForm, site: Site, max_power_w: int) -> None:
+    """Refuse what AFIR forbids; a tariff that is attached already, by an import, stays."""
+    chosen = form.cleaned_data.get("tariffs") or []
+    attached = set(form.instance.tariffs.all()) if form.instance.pk else set()
+    new = [tariff for tariff in chosen if tariff not in attached]
+    for tariff, finding in refusals_at(site, max_power_w, new):
+        form.add_error("tariffs", f"{tariff}: {finding.message} ({finding.rule})")
+
+
+class ConnectorForm(forms.ModelForm):
+    """One connector by itself; its EVSE is as strong as the strongest of its connectors."""
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        evse, power_w = self.cleaned_data.get("evse"), self.cleaned_data.get("max_power_w")
+        if evse is not None and power_w is not None:
+            others = evse.connectors.exclude(pk=self.instance.pk).values_list("max_power_w", flat=True)
+            _refuse_tariffs(self, evse.site, max([power_w, *others]))
+        return cleaned
+
+
+class ConnectorFormSet(forms.BaseInlineFormSet):
+    """All connectors of an EVSE at once."""
+
+    def clean(self) -> None:
+        super().clean()
+        kept = [form for form in self.forms if form.cleaned_data and not form.cleaned_data.get("DELETE")]
+        powers = [form.cleaned_data["max_power_w"] for form in kept if "max_power_w" in form.cleaned_data]
+        if self.instance.site_id is None or not powers:
+            return
+        for form in kept:
+            _refuse_tariffs(form, self.instance.site, max(powers))
+
+
 class ConnectorInline(admin.TabularInline):
     model = Connector
+    formset = ConnectorFormSet
     fields = ("connector_id", "standard", "power_type", "max_power_w", "tariffs")
     extra = 0
 
@@ -130,6 +167,7 @@ class EvseAdmin(admin.ModelAdmin):
 
 @admin.register(Connector)
 class ConnectorAdmin(admin.ModelAdmin):
+    form = ConnectorForm
     list_display = ("evse", "connector_id", "standard", "power_type", "max_power_w")
     list_filter = ("standard", "power_type")
     list_select_related = ("evse",)

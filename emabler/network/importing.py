@@ -7,12 +7,14 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
+from emabler.network.afir import afir_findings
 from emabler.network.checks import check, merge
 from emabler.network.entries import read_network
 from emabler.network.stored import load_stored
 from emabler.network.write_partners import write_ptps, write_terminals
 from emabler.network.write_sites import write_sites, write_tariffs
 from emabler.network.write_stations import Secret, write_stations
+from tariffs.afir import Finding
 from tariffs.engine.errors import InputError, InvalidInput
 
 ADVISORY_LOCK_KEY = 0x696D706F7274  # "import" in ASCII; any constant that nothing else uses
@@ -24,6 +26,7 @@ class Imported:
 
     secrets: list[Secret]  # generated ones; they can be shown only now
     findings: tuple[InputError, ...]  # not wrong, but worth a look
+    afir: tuple[Finding, ...] = ()  # tariffs that cannot or should not be sold where they are
 
 
 def import_network(document: object, *, now: datetime) -> Imported:
@@ -43,7 +46,7 @@ def import_network(document: object, *, now: datetime) -> Imported:
         write_sites(network, now=now)
         secrets = write_stations(network, merged) + write_ptps(network)
         write_terminals(network, merged)
-    return Imported(secrets, network.findings)
+        return Imported(secrets, network.findings, tuple(afir_findings(network)))
 
 
 def _one_at_a_time() -> None:

@@ -20,8 +20,8 @@ EXIT_INVALID = 2
 class Command(BaseCommand):
     """Import a network file.
 
-    Standard output carries JSON lines: generated secrets, each once, or every fault of a refused file.
-    Findings go to standard error.
+    Standard output carries JSON lines: generated secrets, each once, and AFIR findings; or every fault of a
+    refused file. Remarks on the file itself go to standard error.
     """
 
     help = "Import a network file: all of it, or nothing and exit status 2 with one JSON line per error."
@@ -37,6 +37,11 @@ class Command(BaseCommand):
             sys.exit(EXIT_INVALID)
         write_lines(self.stderr, (finding.as_dict() for finding in imported.findings))
         write_lines(self.stdout, imported.secrets)
+        write_lines(self.stdout, (_finding(found.as_dict()) for found in imported.afir))
+
+
+def _finding(fields: dict[str, str]) -> dict[str, str]:
+    return {"finding": fields["rule"]} | {name: text for name, text in fields.items() if name != "rule"}
 
 
 def write_lines(output: OutputWrapper, rows: Iterable[dict[str, str]]) -> None:
