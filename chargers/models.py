@@ -2,8 +2,10 @@
 
 import uuid
 from datetime import timedelta
+from decimal import Decimal
 from typing import ClassVar
 
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -29,6 +31,24 @@ class Site(models.Model):
     time_zone = models.CharField(max_length=255, help_text="IANA name; tariffs are evaluated in it")
     publish = models.BooleanField(default=True)
     commissioned_on = models.DateField(null=True, blank=True, help_text="decides whether AFIR applies")
+    preauthorize_ac = models.DecimalField(
+        "preauthorisation at AC",
+        max_digits=12,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal("0.01"))],
+        help_text="in the tariff's currency, where the tariff names no amount; empty: the CPO's default",
+    )
+    preauthorize_dc = models.DecimalField(
+        "preauthorisation at DC",
+        max_digits=12,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal("0.01"))],
+        help_text="as at AC",
+    )
     source = models.JSONField(
         default=dict, blank=True, help_text="fields of the imported Location we do not use"
     )

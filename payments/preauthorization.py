@@ -54,9 +54,11 @@ def give_quote(*, ptp: Ptp, connector: Connector, language: str, now: datetime) 
 
 
 def default_hold_minor(connector: Connector, currency: str) -> int:
-    """Return the hold where the tariff names none."""
-    amount = settings.DEFAULT_PREAUTHORIZE_DC if connector.is_dc else settings.DEFAULT_PREAUTHORIZE_AC
-    return to_minor(amount, currency)
+    """Return the hold where the tariff names none: the site's amount for AC or DC, else the CPO's."""
+    site = connector.evse.site
+    own = site.preauthorize_dc if connector.is_dc else site.preauthorize_ac
+    cpo = settings.DEFAULT_PREAUTHORIZE_DC if connector.is_dc else settings.DEFAULT_PREAUTHORIZE_AC
+    return to_minor(cpo if own is None else own, currency)
 
 
 def minimum_hold_minor(currency: str) -> int:
