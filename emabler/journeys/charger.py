@@ -57,6 +57,14 @@ class Charger:
         """The energy of its last transaction, by its own log."""
         return int(self.wait_for("stopped", times=max(1, len(self.events("stopped"))))["energy_wh"])
 
+    def last_words(self) -> str:
+        """What it did and whether it still lives, for a report of what went wrong."""
+        status = self._process.poll()
+        lives = "runs" if status is None else f"ended with {status}"
+        with self._news:
+            tail = [str(line) for line in self._log[-5:]]
+        return f"the charger {lives}; it said {self._summary()}; last: {'; '.join(tail)[-600:]}"
+
     def close(self) -> None:
         """End it."""
         processes.end(self._process)

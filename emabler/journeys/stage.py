@@ -40,6 +40,7 @@ class Stage:
             play.outcome.ok = True
         except Exception as error:  # noqa: BLE001  (the door of a scenario: the next one is played all the same)
             problem = str(error) if isinstance(error, Mismatch) else f"{type(error).__name__}: {error}"
+            problem = f"{problem} ({play.charger.last_words()})"
             _remember_what_can_be(play)
         finally:
             play.charger.close()
