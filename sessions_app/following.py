@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from chargers.facts import MeterReading
+from chargers.prepared import insert_if_new, update
 from sessions_app import lifecycle, live_cost, metering, states
 from sessions_app.metering import Point, Track, corrected
 from sessions_app.models import MeterSample, Session
@@ -48,25 +49,29 @@ def begin(session: Session, *, meter_start_wh: int | None) -> None:
 def note_pause(session: Session, *, paused: bool) -> None:
     """Remember whether the EVSE reports energy to be paused; samples without energy are then parking."""
     session.meter_state = {**session.meter_state, "paused": paused}
-    session.save(update_fields=["meter_state"])
+    update(session, ["meter_state"])
 
 
 def store_samples(session: Session, readings: Iterable[MeterReading]) -> list[MeterSample]:
     """Store new readings as evidence; one that was stored before is left out. Returns the new ones in order."""
-    samples = [_sample(session, reading) for reading in readings]
-    if not samples:
-        return []
-    known = set(
-        MeterSample.objects.filter(
-            session=session, sampled_at__in=[s.sampled_at for s in samples]
-        ).values_list("sampled_at", "register_wh", "context")
+    samples: dict[tuple[datetime, int | None, str], MeterSample] = {}
+    for sample in (_sample(session, reading) for reading in readings):
+        samples.setdefault((sample.sampled_at, sample.register_wh, sample.context), sample)
+    in_order = sorted(samples.values(), key=lambda s: s.sampled_at)
+    return [sample for sample in in_order if not _is_known(sample) and insert_if_new(sample)]
+
+
+def _is_known(sample: MeterSample) -> bool:
+    """Whether a sample without a register was stored before: the unique key sees no two NULLs as the same."""
+    return (
+        sample.register_wh is None
+        and MeterSample.objects.filter(
+            session=sample.session_id,
+            sampled_at=sample.sampled_at,
+            register_wh__isnull=True,
+            context=sample.context,
+        ).exists()
     )
-    fresh: dict[tuple[datetime, int | None, str], MeterSample] = {}
-    for sample in samples:
-        key = (sample.sampled_at, sample.register_wh, sample.context)
-        if key not in known:
-            fresh.setdefault(key, sample)
-    return MeterSample.objects.bulk_create(sorted(fresh.values(), key=lambda s: s.sampled_at))
 
 
 def _sample(session: Session, reading: MeterReading) -> MeterSample:
@@ -95,7 +100,7 @@ def follow(session: Session, readings: Sequence[MeterReading], *, now: datetime)
     stop_if_limit_is_due(session, now=now)
     session.changed_at = now
     _announce_sometimes(session, now)
-    session.save(update_fields=FOLLOWED_FIELDS)
+    update(session, FOLLOWED_FIELDS)
 
 
 def _judge(session: Session, readings: Iterable[MeterReading]) -> list[MeterSample]:

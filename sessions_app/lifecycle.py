@@ -18,6 +18,7 @@ from chargers.availability import UnavailableReason, problem_of, start_timeout_s
 from chargers.failpoints import failpoint
 from chargers.models import EVSE, Connector
 from chargers.models import Transaction as ChargerTransaction
+from chargers.prepared import insert, update
 from sessions_app import cdr, states
 from sessions_app.errors import NothingToStop
 from sessions_app.models import Session, SessionEvent
@@ -31,6 +32,24 @@ ID_TAG_PREFIX = "P"
 ID_TAG_RANDOM_LENGTH = 19
 
 LIFE_FIELDS = ("state", "deadline_at", "stop_reason", "stop_attempts", "stale", "doubted")
+# Frozen at the tap; everything else may change in a move.
+_FROZEN_FIELDS = frozenset(
+    {
+        "id",
+        "authorization_id",
+        "authorization_reference",
+        "connector",
+        "evse",
+        "id_tag",
+        "requested_at",
+        "currency",
+        "limit_minor",
+        "tariff_version",
+        "tariff_snapshot",
+        "time_zone",
+    }
+)
+MOVING_FIELDS = tuple(f.name for f in Session._meta.concrete_fields if f.name not in _FROZEN_FIELDS)
 _OPENING = (states.StartAnswered, states.TransactionOpened)  # events that start the wait for the cable
 
 
@@ -81,6 +100,7 @@ def request_start(request: StartRequest, *, actor: str, now: datetime) -> Sessio
 def _start(request: StartRequest, evse: EVSE, *, actor: str, now: datetime) -> Session:
     assert evse.station is not None
     session = _new_session(request, evse, states.begin(now, timers_for(evse)), now)
+    session.event_count = 1
     session.save(force_insert=True)
     _journal(session, "Requested", "", now=now, actor=actor, data={"limit_minor": request.limit_minor})
     commands.start(
@@ -98,6 +118,7 @@ def _start(request: StartRequest, evse: EVSE, *, actor: str, now: datetime) -> S
 def _reject(request: StartRequest, evse: EVSE, reason: str, *, now: datetime) -> Session:
     session = _new_session(request, evse, Life(state=SessionState.REJECTED, deadline_at=None), now)
     session.refusal = reason
+    session.event_count = 1
     session.save(force_insert=True)
     _journal(session, "Refused", "", now=now, data={"reason": reason})
     announce(session)
@@ -159,13 +180,14 @@ def move(
     session.life = life
     if before == session.state and not effects:
         if save:
-            session.save(update_fields=LIFE_FIELDS)
+            update(session, LIFE_FIELDS)
         return ()
     _stamp(session, now)
+    session.event_count += 1
     _journal(session, type(event).__name__, before, now=now, actor=actor, data=data)
     for effect in effects:
         _EFFECTS[effect](session, now, actor or "system")
-    session.save()
+    update(session, MOVING_FIELDS)
     announce(session)
     return effects
 
@@ -213,8 +235,8 @@ def _journal(
     actor: str = "",
     data: dict[str, Any] | None = None,
 ) -> None:
-    session.event_count += 1
-    SessionEvent.objects.create(
+    """Write line number `event_count`; the caller has counted it and stores the count with the session."""
+    event = SessionEvent(
         session=session,
         number=session.event_count,
         at=now,
@@ -224,7 +246,7 @@ def _journal(
         actor=actor,
         data=data or {},
     )
-    Session.objects.filter(pk=session.pk).update(event_count=session.event_count)
+    insert(event)
 
 
 # --- Effects --------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import uuid
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from chargers import commands
 from chargers.facts import (
@@ -21,8 +22,8 @@ from chargers.facts import (
     TransactionMetered,
     TransactionStarted,
 )
-from chargers.models import EVSE
 from chargers.models import Transaction as ChargerTransaction
+from chargers.prepared import Prepared, update
 from sessions_app import following, lifecycle, states
 from sessions_app.metering import clock_skew_seconds, corrected
 from sessions_app.models import Session
@@ -71,7 +72,7 @@ class SessionDesk:
 
     def ended(self, fact: TransactionEnded) -> None:
         """The charger closed the transaction: the session ends, its books are closed."""
-        session = _locked_by_transaction(fact.transaction_pk)
+        session = _BY_ENDED_TRANSACTION.first(pk=fact.transaction_pk)
         if session is None or session.is_over:
             return
         following.store_samples(session, fact.readings)
@@ -133,31 +134,40 @@ def _refusal(fact: CommandSettled) -> str:
     return reasons[fact.outcome]
 
 
-def _locked(**lookup: object) -> Session | None:
-    """Lock and return the one session that matches, or None."""
-    return (
-        Session.objects.select_for_update(of=("self",))
-        .select_related("evse", "connector", "transaction")
-        .filter(**lookup)
-        .first()
-    )
+def _locking(*related: str, **lookup: object) -> QuerySet[Session]:
+    """The one session that matches, its row locked, with the rows that its callers are about to look at."""
+    sessions = Session.objects.select_for_update(of=("self",)).filter(**lookup)
+    return sessions.select_related(*related) if related else sessions
+
+
+_BY_TAG = Prepared(
+    lambda id_tag, station_pk: _locking(
+        "evse__station", "connector", id_tag=id_tag, evse__station=station_pk
+    ),
+    id_tag=str,
+    station_pk=int,
+)
+_BY_TRANSACTION = Prepared(lambda pk: _locking("connector", transaction=pk), pk=int)
+_BY_ENDED_TRANSACTION = Prepared(lambda pk: _locking("connector", "transaction", transaction=pk), pk=int)
+_LIVE_AT = Prepared(lambda evse_pk: _locking(evse=evse_pk, state__in=sorted(LIVE)), evse_pk=int)
+_BY_ID = Prepared(lambda pk: _locking("evse__station", pk=pk), pk=uuid.UUID)
 
 
 def _locked_by_tag(fact: TransactionStarted) -> Session | None:
-    return _locked(id_tag=fact.id_tag, evse__station=fact.station_pk)
+    return _BY_TAG.first(id_tag=fact.id_tag, station_pk=fact.station_pk)
 
 
 def _locked_by_transaction(transaction_pk: int) -> Session | None:
-    return _locked(transaction=transaction_pk)
+    return _BY_TRANSACTION.first(pk=transaction_pk)
 
 
 def _locked_live_at(evse_pk: int) -> Session | None:
-    return _locked(evse=evse_pk, state__in=sorted(LIVE))
+    return _LIVE_AT.first(evse_pk=evse_pk)
 
 
 def _locked_by_reference(reference: str) -> Session | None:
     try:
-        return _locked(pk=uuid.UUID(reference))
+        return _BY_ID.first(pk=uuid.UUID(reference))
     except ValueError:
         return None  # a command that staff gave, not a session
 
@@ -195,7 +205,7 @@ def _attach(session: Session, fact: TransactionStarted) -> datetime | None:
     session.clock_skew_seconds = clock_skew_seconds(
         started_at=fact.started_at, asked_at=session.requested_at, received_at=fact.received_at
     )
-    session.transaction = ChargerTransaction.objects.get(pk=fact.transaction_pk)
+    session.transaction_id = fact.transaction_pk
     session.started_at = corrected(fact.started_at, session.clock_skew_seconds)
     following.begin(session, meter_start_wh=fact.meter_start_wh)
     lifecycle.move(
@@ -204,10 +214,10 @@ def _attach(session: Session, fact: TransactionStarted) -> datetime | None:
         now=fact.received_at,
         data={"meter_start_wh": fact.meter_start_wh, "clock_skew_seconds": session.clock_skew_seconds},
     )
-    if EVSE.objects.filter(pk=fact.evse_pk, status__in=sorted(PAUSED)).exists():
+    if session.evse.status in PAUSED:
         lifecycle.move(session, states.EnergyPaused(), now=fact.received_at)
     following.plan_from_start(session)
-    session.save(update_fields=["stop_at", "limit_energy_wh"])
+    update(session, ["stop_at", "limit_energy_wh"])
     return session.stop_at
 
 

@@ -13,6 +13,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from chargers.models import PROCESS_LEASE_SECONDS, ChargingStation, WebProcess
+from chargers.prepared import Prepared
 
 
 class Displaced(Exception):
@@ -70,16 +71,21 @@ def give_back(link: Link) -> bool:
     )
 
 
+_FENCED = Prepared(
+    lambda pk, connection_id: ChargingStation.objects.select_for_update(no_key=True).filter(
+        pk=pk, connection_id=connection_id
+    ),
+    pk=int,
+    connection_id=uuid.UUID,
+)
+
+
 def fenced_station(link: Link) -> ChargingStation:
     """Return the station with its row locked, so that its messages are applied one after the other.
 
     Raises Displaced when another connection has taken over.
     """
-    station = (
-        ChargingStation.objects.select_for_update(no_key=True)
-        .filter(pk=link.station_pk, connection_id=link.connection_id)
-        .first()
-    )
+    station = _FENCED.first(pk=link.station_pk, connection_id=link.connection_id)
     if station is None:
         raise Displaced(link.identity)
     return station

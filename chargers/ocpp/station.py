@@ -24,10 +24,33 @@ from chargers.facts import (
 )
 from chargers.models import EVSE, ChargingStation, StationMessage, Transaction
 from chargers.ocpp.presence import Link, fenced_station
+from chargers.prepared import Prepared, insert, update, update_while_null
 
 logger = logging.getLogger(__name__)
 
 EVIDENCE_BYTES = 8192
+# What every transaction message looks up, prepared (see chargers.prepared).
+_EVSE = Prepared(
+    lambda station_pk, number: EVSE.objects.filter(station=station_pk, number=number),
+    station_pk=int,
+    number=int,
+)
+_TRANSACTION = Prepared(
+    lambda station_pk, transaction_id: Transaction.objects.filter(
+        station=station_pk, transaction_id=transaction_id
+    ),
+    station_pk=int,
+    transaction_id=str,
+)
+_BY_NATURAL_KEY = Prepared(
+    lambda station_pk, natural_key: Transaction.objects.filter(station=station_pk, natural_key=natural_key),
+    station_pk=int,
+    natural_key=str,
+)
+_OPEN_AT = Prepared(
+    lambda evse_pk: Transaction.objects.filter(evse=evse_pk, stopped_at__isnull=True).order_by("-pk"),
+    evse_pk=int,
+)
 INFERRED = "Inferred"  # our stop reason where the charger named none because it forgot
 
 
@@ -116,17 +139,17 @@ def find_evse(station: ChargingStation, number: int | None) -> EVSE | None:
     """Return the station's EVSE of that number."""
     if number is None or not 1 <= number < 2**31:
         return None
-    return EVSE.objects.filter(station=station, number=number).first()
+    return _EVSE.first(station_pk=station.pk, number=number)
 
 
 def find_transaction(station: ChargingStation, transaction_id: str) -> Transaction | None:
     """Return the station's own transaction of that id."""
-    return Transaction.objects.filter(station=station, transaction_id=transaction_id).first()
+    return _TRANSACTION.first(station_pk=station.pk, transaction_id=transaction_id)
 
 
 def open_transaction_at(evse: EVSE) -> Transaction | None:
     """Return the newest open transaction of an EVSE."""
-    return Transaction.objects.filter(evse=evse, stopped_at__isnull=True).order_by("-pk").first()
+    return _OPEN_AT.first(evse_pk=evse.pk)
 
 
 def begin_transaction(
@@ -142,7 +165,7 @@ def begin_transaction(
 
     A charger repeats its start until it is answered, after a restart sometimes with a corrected clock.
     """
-    known = Transaction.objects.filter(station_id=message.link.station_pk, natural_key=natural_key).first()
+    known = _BY_NATURAL_KEY.first(station_pk=message.link.station_pk, natural_key=natural_key)
     forgotten = open_transaction_at(evse)
     if known is None and forgotten is not None:
         if forgotten.id_tag == id_tag and forgotten.meter_start_wh == meter_start_wh:
@@ -151,7 +174,7 @@ def begin_transaction(
             _close_forgotten(message, forgotten)
     if known is not None:
         return known, None
-    transaction = Transaction.objects.create(
+    transaction = Transaction(
         station_id=message.link.station_pk,
         evse=evse,
         transaction_id=_new_transaction_id(message.link.station_pk),
@@ -162,6 +185,7 @@ def begin_transaction(
         started_at=started_at,
         start_received_at=message.received_at,
     )
+    insert(transaction)
     answer = current_desk().started(
         TransactionStarted(
             transaction_pk=transaction.pk,
@@ -175,7 +199,7 @@ def begin_transaction(
     )
     if answer.accepted:
         transaction.accepted = True
-        transaction.save(update_fields=["accepted"])
+        update(transaction, ["accepted"])
     return transaction, answer.look_again_at
 
 
@@ -200,25 +224,32 @@ def end_transaction(
     readings: tuple[MeterReading, ...] = (),
 ) -> bool:
     """Close a transaction once; returns False when it was closed before, and nothing changes then."""
-    closed = Transaction.objects.filter(pk=transaction.pk, stopped_at__isnull=True).update(
+    if not _close(
+        transaction,
         meter_stop_wh=meter_stop_wh,
         stopped_at=ended_at,
         stop_received_at=message.received_at,
         stop_reason=reason,
         inferred=reason == INFERRED,
-    )
-    if closed:
-        current_desk().ended(
-            TransactionEnded(
-                transaction_pk=transaction.pk,
-                meter_stop_wh=meter_stop_wh,
-                ended_at=ended_at,
-                received_at=message.received_at,
-                reason=reason,
-                readings=readings,
-            )
+    ):
+        return False
+    current_desk().ended(
+        TransactionEnded(
+            transaction_pk=transaction.pk,
+            meter_stop_wh=meter_stop_wh,
+            ended_at=ended_at,
+            received_at=message.received_at,
+            reason=reason,
+            readings=readings,
         )
-    return bool(closed)
+    )
+    return True
+
+
+def _close(transaction: Transaction, **end: Any) -> bool:
+    """Write the end if there is none yet, also none that a sweep wrote a moment ago."""
+    closed = Transaction(pk=transaction.pk, **end)
+    return update_while_null(closed, "stopped_at", tuple(end))
 
 
 def _close_forgotten(message: Message, forgotten: Transaction) -> None:
@@ -231,5 +262,5 @@ def _new_transaction_id(station_pk: int) -> str:
     """Return a random positive int32, as small firmware keeps it, that this station has not had."""
     while True:
         transaction_id = str(secrets.randbelow(2**31 - 1) + 1)
-        if not Transaction.objects.filter(station_id=station_pk, transaction_id=transaction_id).exists():
+        if _TRANSACTION.first(station_pk=station_pk, transaction_id=transaction_id) is None:
             return transaction_id

@@ -113,13 +113,13 @@ def stop_transaction(message: Message) -> Reply:
 
 def _metered_transaction(owner: ChargingStation, message: Message) -> tuple[Transaction | None, str]:
     named = read_integer(message.payload.get("transactionId"))
-    evse = station.find_evse(owner, read_integer(message.payload.get("connectorId")))
     if named is not None and named > 0:
         transaction = station.find_transaction(owner, str(named))
         if transaction is None:
             return None, "meter values of a transaction that this station does not have"
         return transaction, message.problem
     # -1 and 0 mean: begun offline, the id was never learned.
+    evse = station.find_evse(owner, read_integer(message.payload.get("connectorId")))
     return (station.open_transaction_at(evse) if evse is not None else None), message.problem
 
 
