@@ -183,8 +183,12 @@ class Tariff:
         _not_negative(self, ("preauthorize_amount",))
 
     def is_valid_at(self, at: datetime) -> bool:
-        """Whether a session may start with this tariff at that moment (start inclusive, end exclusive)."""
-        return (self.start_at is None or self.start_at <= at) and (self.end_at is None or at < self.end_at)
+        """Whether a session may start with this tariff at that moment.
+
+        Both ends count: `start_date_time` is when it becomes active, `end_date_time` the time after which it
+        is no longer valid (OCPI 2.3.0 mod_tariffs; its example ends at 23:59:59).
+        """
+        return (self.start_at is None or self.start_at <= at) and (self.end_at is None or at <= self.end_at)
 
     def session_components(self) -> Iterator[tuple[TariffElement, PriceComponent]]:
         """Every component that can price a charging session, in order of the list."""

@@ -138,7 +138,7 @@ def test_restrictions_follow_the_clock_of_the_site(run: Run) -> None:
 @pytest.mark.parametrize(
     ("at", "status", "path"),
     [
-        ("2026-06-30T23:59:58Z", 0, None),
+        ("2026-06-30T23:59:59Z", 0, None),
         ("2026-01-01T00:00:00Z", 0, None),
         ("2025-12-31T23:59:59Z", 2, "start_date_time"),
         ("2026-07-01T00:00:00Z", 2, "end_date_time"),

@@ -1,6 +1,7 @@
 """Live cost: equal to the full computation at every step, stored and read back, never falling."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -64,6 +65,37 @@ def test_lines_sum_to_the_totals_and_net_and_vat_to_gross(terms, usage):
 @given(tariffs(steps=(0,)), usages())
 def test_cost_never_falls_while_a_session_grows(terms, usage):
     live = LiveCost.begin(terms, usage.time_zone, usage.begins_at)
+    so_far = Fraction(0)
+
+    for segment in usage.segments:
+        live = live.advance(segment)
+        assert live.totals().incl >= so_far
+        so_far = live.totals().incl
+
+
+@settings(max_examples=60, deadline=None)
+@given(tariffs(steps=(0, 1)), usages())
+def test_with_steps_of_one_it_never_falls_by_more_than_a_started_wh_and_second(terms, usage):
+    """OCPI bills 115.2 Wh as 116: a fraction that a dear price had rounded up may end at a cheap one."""
+    prices = [terms.unit_price(component)[1] for _, component in terms.session_components()]
+    slack = max(prices, default=Fraction(0)) * (Fraction(1, 1000) + Fraction(1, 3600))
+    live = LiveCost.begin(terms, usage.time_zone, usage.begins_at)
+    so_far = Fraction(0)
+
+    for segment in usage.segments:
+        live = live.advance(segment)
+        assert live.totals().incl >= so_far - slack
+        so_far = max(so_far, live.totals().incl)
+
+
+EVERYTHING = element(*(component(kind, "0.10", "24") for kind in ("ENERGY", "TIME", "PARKING_TIME")))
+
+
+@settings(max_examples=80, deadline=None)
+@given(tariffs(steps=(0, 1)), usages())
+def test_with_whole_wh_and_seconds_and_no_gap_in_the_prices_it_never_falls(terms, usage):
+    complete = replace(terms, elements=(*terms.elements, EVERYTHING))
+    live = LiveCost.begin(complete, usage.time_zone, usage.begins_at)
     so_far = Fraction(0)
 
     for segment in usage.segments:

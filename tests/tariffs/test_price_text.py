@@ -5,8 +5,9 @@ from decimal import Decimal
 
 import pytest
 
+from payments.ocpi.tariffs import tariff_document
 from tariffs.engine.terms import AltText, DayOfWeek, PriceLimit, Reservation, TaxIncluded
-from tariffs.price_text import LANGUAGES, price_lines, terms_text
+from tariffs.price_text import LANGUAGES, alt_texts, price_lines, terms_text
 
 from .cast import component, element, tariff
 
@@ -124,6 +125,28 @@ def test_terms_name_the_limits_with_vat_and_the_operator_s_note():
 )
 def test_each_language_has_its_words_and_english_stands_in(language, text):
     assert texts(TYPICAL, language)[0] == text
+
+
+def test_the_whole_price_fits_into_one_text_per_language():
+    document = tariff_document(TYPICAL, languages=["en", "fi"])
+
+    english, finnish = document["tariff_alt_text"]
+    assert (english["language"], finnish["language"]) == ("en", "fi")
+    assert english["text"] == (
+        "Energy: 0.59 €/kWh incl. VAT; Charging time: 0.05 €/min incl. VAT; "
+        "Connected, not charging: 0.10 €/min incl. VAT; Start fee: 1.00 € per session incl. VAT. "
+        "All prices include VAT."
+    )
+    assert "tariff_alt_text" not in tariff_document(TYPICAL)
+
+
+def test_a_text_is_never_longer_than_ocpi_allows():
+    many = [element(component("ENERGY", "0.50", "24"), min_kwh=Decimal(kwh)) for kwh in range(1, 40)]
+
+    (alt,) = alt_texts(tariff(*many), ["en"])
+
+    assert len(alt.text) == 512
+    assert alt.text.endswith("…")
 
 
 def test_amounts_do_not_depend_on_the_language():

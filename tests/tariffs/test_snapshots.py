@@ -36,7 +36,7 @@ def deactivate() -> None:
 
 
 def expire() -> None:
-    save_tariff(terms_at("0.50", end_at=NOW))
+    save_tariff(terms_at("0.50", end_at=NOW - timedelta(days=1)))
 
 
 def take_off_the_connector(cast: builders.Cast) -> None:

@@ -133,6 +133,22 @@ def amount(text: str) -> Fraction:
             id="billed per 0.1 kWh",
         ),
         pytest.param(
+            # The same example with the price of the moment, 0.22; the text rounds 5.561 to 5.56.
+            tariff(element(START, component("ENERGY", "0.22", "10", 100))),
+            session(MONDAY, charge=(60, 20_450)),
+            "5.01",
+            "5.561",
+            id="billed per 0.1 kWh at the price of the moment",
+        ),
+        pytest.param(
+            # No card can be told from another: the text charges 0.50 and gives the debit card 0.25 back.
+            tariff(element(component("FLAT", "0.50"), component("ENERGY", "0.25"))),
+            session(MONDAY, charge=(60, 20_000)),
+            "5.50",
+            "5.50",
+            id="not possible in OCPI",
+        ),
+        pytest.param(
             COMPLEX,
             session(at(9, 30), charge=(165, 0), park=42, current_a=16),
             "9.00",
@@ -210,6 +226,38 @@ def test_the_figures_of_the_text_come_out(terms, usage, excl, incl):
     cost = price(terms, usage)
 
     assert (cost.total_excl, cost.total_incl) == (amount(excl), amount(incl))
+
+
+@pytest.mark.parametrize(
+    ("kind", "usage", "hours"),
+    [
+        ("TIME", session(MONDAY, charge=(6, 0)), Fraction(10, 60)),
+        ("PARKING_TIME", session(MONDAY, park=8), Fraction(10, 60)),
+    ],
+)
+def test_blocks_of_five_minutes_are_billed_as_a_whole(kind, usage, hours):
+    cost = price(tariff(element(component(kind, "1.00", step_size=300))), usage)
+
+    assert [line.volume for line in cost.lines] == [hours]
+
+
+def test_charging_that_parking_follows_is_billed_by_the_minute_it_took():
+    terms = tariff(
+        element(component("TIME", "1", step_size=300), component("PARKING_TIME", "1", step_size=300))
+    )
+
+    cost = price(terms, session(MONDAY, charge=(21, 0), park=7))
+
+    assert [line.volume for line in cost.lines] == [Fraction(21, 60), Fraction(10, 60)]
+
+
+def test_the_record_of_the_text_is_two_hours():
+    # mod_cdrs prints 1.973 h and 4.00: the step of 5 minutes makes 118 minutes and 23 seconds two hours.
+    terms = tariff(element(component("TIME", "2.00", "10", 300)))
+
+    cost = price(terms, Usage("Europe/Brussels", (charging(at(17, 39), 118 + 23 / 60, 15_342),)))
+
+    assert (cost.total_excl, cost.total_incl) == (4, amount("4.40"))
 
 
 @pytest.mark.parametrize(
