@@ -7,7 +7,7 @@ and maximum price, and the note of the operator, are in the terms below the line
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import time, timedelta
 from decimal import Decimal
@@ -17,6 +17,7 @@ from typing import Final
 from tariffs.engine.document import decimal_string
 from tariffs.engine.money import minor_digits, round_half_up
 from tariffs.engine.terms import (
+    AltText,
     DayOfWeek,
     Dimension,
     PriceComponent,
@@ -29,7 +30,7 @@ from tariffs.engine.terms import (
 from tariffs.engine.totals import limit_totals
 from tariffs.price_words import LANGUAGES, Words, words_for
 
-__all__ = ["LANGUAGES", "PriceKind", "PriceLine", "price_lines", "terms_text"]
+__all__ = ["LANGUAGES", "PriceKind", "PriceLine", "alt_texts", "price_lines", "terms_text"]
 
 
 class PriceKind(enum.StrEnum):
@@ -58,6 +59,7 @@ _KINDS: Final = {
     Dimension.FLAT: (PriceKind.SESSION, "session"),
 }
 _SYMBOLS: Final = {"EUR": "€", "GBP": "£", "USD": "$"}
+MAX_ALT_TEXT: Final = 512  # OCPI 2.3.0 types, DisplayText
 _NO_RESTRICTIONS: Final = Restrictions()
 
 
@@ -84,6 +86,17 @@ def terms_text(terms: Tariff, language: str) -> str:
         sentences.append(words.prices_include_vat)
     sentences.append(_note(terms, language))
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def alt_texts(terms: Tariff, languages: Iterable[str] = LANGUAGES) -> tuple[AltText, ...]:
+    """What a driver must see as one text per language, for a door that carries nothing else (OCPI DisplayText)."""
+    texts = []
+    for language in languages:
+        lines = "; ".join(line.text for line in price_lines(terms, language))
+        whole = f"{lines}. {terms_text(terms, language)}".strip()
+        cut = whole if len(whole) <= MAX_ALT_TEXT else whole[: MAX_ALT_TEXT - 1] + "…"
+        texts.append(AltText(language, cut))
+    return tuple(texts)
 
 
 def _reachable(terms: Tariff, dimension: Dimension) -> Iterator[tuple[TariffElement, PriceComponent, bool]]:

@@ -7,6 +7,7 @@ person sees all of them at once. JSON is loaded with `parse_float=Decimal`; a fl
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from fractions import Fraction
@@ -28,6 +29,7 @@ from tariffs.engine.terms import (
     TariffType,
     TaxIncluded,
 )
+from tariffs.price_text import alt_texts
 
 # More than any tariff needs, and few enough that a hostile one is priced in no time.
 MAX_ELEMENTS: Final = 100
@@ -150,19 +152,24 @@ def _alt_text(reader: Reader) -> AltText:
     return AltText((language or "").lower(), reader.text("text", longest=512, required=True) or "")
 
 
-def tariff_document(terms: Tariff, version: str = "2.3.0") -> dict[str, Any]:
+def tariff_document(
+    terms: Tariff, version: str = "2.3.0", *, languages: Iterable[str] = ()
+) -> dict[str, Any]:
     """Write an OCPI Tariff, numbers as Decimal, times as `…Z`; fields that say nothing are left out.
 
-    2.2.1 knows no `tax_included` (its prices exclude VAT) and no `preauthorize_amount`.
+    With `languages`, `tariff_alt_text` is the whole price in each of them, for terminals that show nothing
+    else; without, it is the operator's own notes, as OCPI wants it beside `elements`. 2.2.1 knows no
+    `tax_included` (its prices exclude VAT) and no `preauthorize_amount`.
     """
     old = version.startswith("2.2")
+    notes = alt_texts(terms, languages) or terms.alt_texts
     document: dict[str, Any] = {
         "country_code": terms.country_code,
         "party_id": terms.party_id,
         "id": terms.id,
         "currency": terms.currency,
         "type": terms.type and terms.type.value,
-        "tariff_alt_text": [{"language": alt.language, "text": alt.text} for alt in terms.alt_texts],
+        "tariff_alt_text": [{"language": alt.language, "text": alt.text} for alt in notes],
         "tariff_alt_url": terms.alt_url,
         "min_price": _limit_document(terms.min_price, old=old),
         "max_price": _limit_document(terms.max_price, old=old),
