@@ -14,6 +14,7 @@ from typing import Any
 PLAUSIBILITY_FACTOR = 1.1  # meters and clocks differ a little; ten percent more is a different story
 SLACK_WH = 50  # the register's resolution and the first second's rounding
 MAX_CLOCK_SKEW_SECONDS = 300.0  # beyond this a live frame's time is wrong, not late (B34)
+CLOCK_TOLERANCE_SECONDS = 2.0  # chargers write whole seconds, and a frame takes its time
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +78,17 @@ class Taken:
 def clock_skew_seconds(*, started_at: datetime, asked_at: datetime, received_at: datetime) -> float:
     """Return what to add to this charger's times, 0 when its clock is good enough.
 
-    A start that we asked for must lie between our asking and our hearing of it; where the charger's own
-    time does not, by more than five minutes, its clock is wrong (B34). Frames that were queued while it was
-    offline are then still told apart from a wrong clock.
+    A start that we asked for must lie between our asking and our hearing of it. Where the charger's own time
+    does not, its clock is wrong by at least the difference (B34); frames that were queued while it was
+    offline lie inside, and are told apart by that. A small error counts too: with a clock four minutes ahead
+    the forecast of the paid limit would be four minutes late, and a short session would end before it began.
     """
     early = (asked_at - started_at).total_seconds()
     late = (started_at - received_at).total_seconds()
-    if max(early, late) <= MAX_CLOCK_SKEW_SECONDS:
-        return 0.0
-    return (received_at - started_at).total_seconds()
+    if late > CLOCK_TOLERANCE_SECONDS or early > MAX_CLOCK_SKEW_SECONDS:
+        return (received_at - started_at).total_seconds()
+    # The start may have been queued: only the part of the error that is proved is corrected.
+    return early if early > CLOCK_TOLERANCE_SECONDS else 0.0
 
 
 def plausible_wh(*, seconds: float, max_power_w: int) -> float:

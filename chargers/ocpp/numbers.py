@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+YEARS = range(1970, 2100)  # a clock may be wrong by decades; beyond that a time is an unset field
 LARGEST_REGISTER_WH = 10**12  # a terawatt hour: no meter of a charger will ever show it
 # Digits, a fraction as long as a double prints it, an exponent of one digit.
 _NUMBER = re.compile(r"-?\d{1,12}(\.\d{1,20})?([eE][+-]?\d)?", re.ASCII)
@@ -45,6 +46,8 @@ def read_time(value: Any, received_at: datetime) -> tuple[datetime, str]:
         return received_at, "timestamp is missing or unreadable"
     try:
         moment = datetime.fromisoformat(value.strip())
+        if moment.year not in YEARS:
+            return received_at, "timestamp is out of range"
         if moment.tzinfo is None:
             return moment.replace(tzinfo=UTC), "timestamp has no zone"
         return moment.astimezone(UTC), ""

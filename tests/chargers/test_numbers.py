@@ -89,7 +89,19 @@ def test_a_time_without_a_zone_is_taken_as_utc_and_said() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [None, "", "x", 7, "not a date at all", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+14:00"]
+    "text",
+    [
+        None,
+        "",
+        "x",
+        7,
+        "not a date at all",
+        "2026-13-01T00:00:00Z",
+        # What an unset field of a date type looks like; adding a skew to it would leave the calendar.
+        "0001-01-01T00:00:00+14:00",
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59Z",
+    ],
 )
 def test_an_unreadable_time_is_the_time_of_receipt(text: object) -> None:
     moment, problem = read_time(text, RECEIVED + timedelta(seconds=1))

@@ -191,6 +191,10 @@ class TestClock:
     def test_a_start_an_hour_in_the_future_shows_a_wrong_clock(self) -> None:
         assert clock_skew_seconds(started_at=at(3600), asked_at=at(0), received_at=at(5)) == -3595
 
+    def test_a_start_minutes_before_it_was_asked_for_proves_that_much_and_no_more(self) -> None:
+        # It may have been queued for two minutes: those are not the clock's.
+        assert clock_skew_seconds(started_at=at(-240), asked_at=at(0), received_at=at(120)) == 240
+
     def test_a_start_in_1970_shows_a_wrong_clock(self) -> None:
         epoch = datetime(1970, 1, 1, tzinfo=UTC)
 
