@@ -278,15 +278,26 @@ def _evse_taken(life: Life, event: Event, now: datetime, timers: Timers) -> Outc
 
 def _energy_paused(life: Life, event: Event, now: datetime, timers: Timers) -> Outcome:
     if life.state is not SessionState.CHARGING:
-        return life, ()
+        return _believed(life), ()
     seconds = timers.full_battery_grace_seconds or timers.stale_seconds
-    return replace(life, state=SessionState.SUSPENDED, deadline_at=_after(now, seconds)), ()
+    deadline = _after(now, seconds)
+    return replace(_believed(life), state=SessionState.SUSPENDED, deadline_at=deadline), ()
 
 
 def _energy_flows(life: Life, event: Event, now: datetime, timers: Timers) -> Outcome:
-    if life.state is not SessionState.SUSPENDED:
-        return life, ()
-    return replace(life, state=SessionState.CHARGING, deadline_at=_after(now, timers.stale_seconds)), ()
+    if life.state not in (SessionState.CHARGING, SessionState.SUSPENDED):
+        return _believed(life), ()
+    deadline = _after(now, timers.stale_seconds)
+    return replace(_believed(life), state=SessionState.CHARGING, deadline_at=deadline), ()
+
+
+def _believed(life: Life) -> Life:
+    """A charger that tells how energy goes is neither silent nor has it forgotten the transaction.
+
+    After a restart it reports the EVSE free first and goes on charging then (B16); without this the session
+    would be closed by inference while energy flows.
+    """
+    return replace(life, stale=False, doubted=False) if life.state in RUNNING else life
 
 
 def _heard(life: Life, event: Event, now: datetime, timers: Timers) -> Outcome:

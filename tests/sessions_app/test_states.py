@@ -263,3 +263,24 @@ def test_when_the_world_falls_silent_a_session_that_never_started_ends(story: li
         reviewed = reviewed or Effect.ASK_REVIEW in effects
 
     assert current.state in states.FINAL or reviewed
+
+
+@pytest.mark.parametrize("news", [states.EnergyFlows(), states.EnergyPaused()])
+@pytest.mark.parametrize("state", sorted(states.RUNNING))
+def test_a_charger_that_tells_how_energy_goes_has_forgotten_nothing(
+    state: SessionState, news: states.Event
+) -> None:  # B16
+    after, _ = moved(life(state, doubted=True, stale=True), news)
+
+    assert not after.doubted
+    assert not after.stale
+
+
+def test_a_charger_that_was_silent_before_the_battery_was_full_is_stopped_after_the_grace() -> None:  # B12
+    paused, _ = moved(life(SessionState.CHARGING, stale=True), states.EnergyPaused())
+    assert paused.deadline_at is not None
+
+    after, effects = apply(paused, states.DeadlinePassed(), paused.deadline_at, TIMERS)
+
+    assert after.state is SessionState.STOPPING
+    assert effects == (Effect.SEND_STOP,)
