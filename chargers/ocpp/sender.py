@@ -17,6 +17,7 @@ from django.db.models import Case, IntegerField, Value, When
 from django.utils import timezone
 
 from chargers import commands
+from chargers.desk import current_desk
 from chargers.facts import CommandAction, CommandOutcome
 from chargers.failpoints import failpoint
 from chargers.models import ChargingStation, Command
@@ -141,20 +142,35 @@ def claim_next(link: Link) -> Outgoing | None:
 
 def _prepare(command: Command, now: datetime) -> Outgoing | None:
     action, unique_id = CommandAction(command.action), str(uuid.uuid4())
+    if not _still_wanted(command, now):
+        _drop(command, "nobody waits for this start any more", now)
+        return None
     try:
         name, payload = v16_commands.translate(action, command.arguments)
     except (KeyError, TypeError, ValueError) as error:
         logger.error("command %s cannot be said in OCPP 1.6: %r", command.pk, error)
-        commands.settle(
-            command_pk=command.pk,
-            outcome=CommandOutcome.UNSENT,
-            now=now,
-            expected=(Command.State.QUEUED,),
-            detail="cannot be said in OCPP 1.6",
-        )
+        _drop(command, "cannot be said in OCPP 1.6", now)
         return None
     frame = frames.call(unique_id, name, payload)
     return Outgoing(command.pk, unique_id, action, command.arguments, frame, command.deadline_at)
+
+
+def _still_wanted(command: Command, now: datetime) -> bool:
+    """Whether a start may leave (I8): its driver may have gone while the station was away, the hold with them."""
+    id_tag = command.arguments.get("id_tag")
+    if command.action != CommandAction.START or not isinstance(id_tag, str):
+        return True
+    return current_desk().authorize(station_pk=command.station_id, id_tag=id_tag, at=now)
+
+
+def _drop(command: Command, why: str, now: datetime) -> None:
+    commands.settle(
+        command_pk=command.pk,
+        outcome=CommandOutcome.UNSENT,
+        now=now,
+        expected=(Command.State.QUEUED,),
+        detail=why,
+    )
 
 
 def store_answer(link: Link, outgoing: Outgoing, frame: frames.CallResult | frames.CallError | None) -> None:

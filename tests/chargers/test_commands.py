@@ -61,6 +61,22 @@ def test_a_command_queued_before_the_charger_connects_is_sent_when_it_does(serve
         assert charger.next_command()[2] == "RemoteStartTransaction"
 
 
+def test_a_start_that_nobody_waits_for_any_more_never_leaves(server: str, desk: FakeDesk) -> None:  # I8
+    station = make_station()
+    command = ask(station)
+    desk.accepts = False  # the driver cancelled while the charger was away: the hold is being released
+
+    with connected(server) as charger:
+        charger.call("Heartbeat", {})
+        with transaction.atomic():
+            commands.reset(station=station, hard=False, actor="test")
+        assert charger.next_command()[2] == "Reset"
+
+    command.refresh_from_db()
+    assert command.state == Command.State.UNSENT
+    assert outcomes(desk) == [("ref-TAG1", CommandOutcome.UNSENT)]
+
+
 def test_nothing_is_sent_before_the_asker_commits(server: str) -> None:
     station = make_station()
 
