@@ -20,6 +20,7 @@ from payments.models import Confirmation, Payment, PaymentEvent
 from payments.receipts import issue
 from payments.states import CaptureStatus, Effect, Timers
 from sessions_app.models import CDR, Session
+from sessions_app.states import SessionState
 
 SETTLEMENT_DUE = "settlement.due"
 SESSION_UPDATED = "session.updated"
@@ -66,10 +67,11 @@ def settle_locked(payment: Payment, session: Session, *, now: datetime) -> None:
     if payment.state != states.PaymentState.AUTHORIZED:
         return
     cdr = CDR.objects.filter(session=session, credit_of=None).first()
+    # A meter that cannot be believed may hide a whole charge behind "nothing to charge" (OCPP.md section 3).
+    doubtful = bool(session.needs_review) and session.state == SessionState.ENDED
     if cdr is None:
-        move(payment, states.NothingToCharge(), now=now)
+        move(payment, states.NothingToCharge(doubtful), now=now)
     else:
-        doubtful = bool(session.needs_review)
         move(payment, states.CdrIssued(cdr.total_incl_minor, doubtful), now=now, data={"cdr": str(cdr.pk)})
     for parked in Confirmation.objects.filter(payment=payment):
         _book(payment, parked, now)  # it came before the session's end was known to us (B30)

@@ -106,7 +106,9 @@ class CdrIssued:
 
 @dataclass(frozen=True, slots=True)
 class NothingToCharge:
-    """The session is over and nothing is charged: the hold must go."""
+    """The session is over and nothing is charged: the hold must go. `doubtful`: energy may have been given."""
+
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,7 @@ def _cdr_issued(account: Account, event: Event, now: datetime, timers: Timers) -
     # A database constraint says the same; here it stops a fault before it becomes a message to the PTP.
     assert 0 <= event.total_minor <= account.authorized_minor, "a CDR never exceeds its hold"
     if event.total_minor == 0:
-        return _nothing_to_charge(account, event, now, timers)
+        return _nothing_to_charge(account, NothingToCharge(event.doubtful), now, timers)
     after = replace(
         account,
         state=PaymentState.CAPTURING,
@@ -177,10 +179,16 @@ def _cdr_issued(account: Account, event: Event, now: datetime, timers: Timers) -
 
 
 def _nothing_to_charge(account: Account, event: Event, now: datetime, timers: Timers) -> Outcome:
+    assert isinstance(event, NothingToCharge)
     if account.state is not PaymentState.AUTHORIZED:
         return account, ()
-    deadline = now + timedelta(seconds=timers.confirmation_warn_seconds)
-    return replace(account, state=PaymentState.RELEASING, deadline_at=deadline), (Effect.TELL_DUE,)
+    after = replace(
+        account,
+        state=PaymentState.RELEASING,
+        deadline_at=now + timedelta(seconds=timers.confirmation_warn_seconds),
+        review=Review.METER_DOUBT if event.doubtful else account.review,
+    )
+    return after, (Effect.TELL_DUE,)
 
 
 def _confirmed(account: Account, event: Event, now: datetime, timers: Timers) -> Outcome:

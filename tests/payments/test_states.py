@@ -143,9 +143,17 @@ def test_what_is_overdue_asks_for_staff_and_keeps_its_state(state: PaymentState)
     assert after.deadline_at > NOW
 
 
+@pytest.mark.parametrize("event", [states.NothingToCharge(doubtful=True), states.CdrIssued(0, doubtful=True)])
+def test_nothing_to_charge_by_a_meter_that_is_doubted_is_released_and_looked_at(event: states.Event) -> None:
+    after, _ = apply(states.begin(HELD, NOW, TIMERS), event, NOW, TIMERS)
+
+    assert after.state is PaymentState.RELEASING
+    assert after.review is states.Review.METER_DOUBT
+
+
 EVENTS = st.one_of(
     st.builds(states.CdrIssued, st.integers(0, HELD), st.booleans()),
-    st.just(states.NothingToCharge()),
+    st.builds(states.NothingToCharge, st.booleans()),
     st.builds(states.Confirmed, st.sampled_from(CaptureStatus), st.integers(0, 2 * HELD), st.booleans()),
     st.just(states.ReleaseAcknowledged()),
     st.just(states.DeadlinePassed()),
