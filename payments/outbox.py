@@ -24,6 +24,7 @@ MAX_RETRY_SECONDS = 3600.0  # MONEY.md B22: up to an hour between attempts
 GIVE_UP_AFTER = timedelta(hours=72)  # MONEY.md B22: at least
 CLAIM_SECONDS = 60  # longer than the slowest call; a killed worker's message is free again after it
 JITTER = 0.2
+CALLS_PER_PTP = 2  # at once; the embedded worker has four threads for everything
 
 DELIVER_TASK = "payments.tasks.deliver_one"
 
@@ -92,7 +93,17 @@ def due_ids(now: datetime, limit: int) -> list[uuid.UUID]:
 
 
 def _claim(message_id: uuid.UUID, now: datetime) -> OutboxMessage | None:
-    """Take the message by a conditional update: one worker wins, on every database."""
+    """Take the message by a conditional update: one worker wins, on every database.
+
+    A PTP that answers nobody holds each call for its whole time-out. With all workers in such calls no other
+    PTP would be told anything, and no sweep would run: so only a few at a time call the same one (S17). A
+    message that finds its PTP busy stays due for the next sweep.
+    """
+    busy = OutboxMessage.objects.filter(
+        ptp__outbox=message_id, state=OutboxMessage.State.DUE, claimed_until__gt=now
+    )
+    if busy.count() >= CALLS_PER_PTP:
+        return None
     won = OutboxMessage.objects.filter(
         Q(claimed_until__isnull=True) | Q(claimed_until__lte=now),
         pk=message_id,

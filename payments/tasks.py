@@ -1,6 +1,7 @@
 """Celery tasks of payments: each is a wake-up for a row, safe to run twice, to lose and to repeat."""
 
 import logging
+import time
 import uuid
 from datetime import timedelta
 
@@ -17,6 +18,7 @@ from sessions_app.states import FINAL
 
 logger = logging.getLogger(__name__)
 BATCH = 500  # rows a sweep looks at; the next one comes in seconds
+DELIVER_FOR_SECONDS = 15.0  # with one slow peer at the end still below CELERY_TASK_TIME_LIMIT
 RENDER_AFTER = timedelta(seconds=30)  # a receipt older than this without PDF lost its wake-up
 
 
@@ -56,7 +58,10 @@ def _render_missing() -> int:
     late = Receipt.objects.filter(pdf__isnull=True, issued_at__lt=timezone.now() - RENDER_AFTER)
     ids = list(late.values_list("payment_id", flat=True)[:BATCH])
     for payment_id in ids:
-        render_receipt(str(payment_id))
+        try:
+            render_receipt(str(payment_id))
+        except Exception:
+            logger.exception("the receipt of payment %s cannot be rendered", payment_id)
     return len(ids)
 
 
@@ -68,10 +73,18 @@ def deliver_one(message_id: str) -> bool:
 
 @shared_task(name="payments.tasks.deliver_due")  # type: ignore[untyped-decorator]
 def deliver_due() -> int:
-    """Carry every message whose time has come; returns how many arrived."""
-    return sum(
-        outbox.deliver(message_id, now=timezone.now()) for message_id in outbox.due_ids(timezone.now(), BATCH)
-    )
+    """Carry the messages whose time has come, for a while; returns how many arrived. The next sweep goes on."""
+    arrived = 0
+    until = time.monotonic() + DELIVER_FOR_SECONDS
+    for message_id in outbox.due_ids(timezone.now(), BATCH):
+        if time.monotonic() > until:
+            break
+        try:
+            arrived += outbox.deliver(message_id, now=timezone.now())
+        except Exception:
+            # One message that cannot be rendered must not keep the others waiting; its claim ends by itself.
+            logger.exception("delivery of message %s failed", message_id)
+    return arrived
 
 
 @shared_task(name="payments.tasks.render_receipt")  # type: ignore[untyped-decorator]

@@ -297,3 +297,31 @@ def test_a_name_with_two_addresses_is_tried_at_both(peer):
 def test_public_addresses_may_be_called_encrypted_only(address):
     assert outbound.may_call(ipaddress.ip_address(address))
     assert not outbound.may_call(ipaddress.ip_address(address), encrypted=False)
+
+
+def test_a_ptp_that_answers_nobody_does_not_take_all_workers(db):  # S17
+    cast = builders.cast(webhook_url="https://ptp.example/hook")
+    now = timezone.now()
+    waiting = [outbox.tell(ptp=cast.ptp, topic="session.updated", subject=str(n), now=now) for n in range(5)]
+    OutboxMessage.objects.filter(pk__in=[m.pk for m in waiting[:2]]).update(
+        claimed_until=now + timedelta(seconds=60)  # two workers are in calls to it
+    )
+
+    assert not outbox.deliver(waiting[2].pk, now=now)
+
+    untouched = OutboxMessage.objects.get(pk=waiting[2].pk)
+    assert (untouched.state, untouched.attempts, untouched.claimed_until) == ("DUE", 0, None)
+    assert outbox.due_ids(now, 10) == [m.pk for m in waiting[2:]]
+
+
+def test_a_message_that_cannot_be_rendered_does_not_keep_the_others_waiting(due, peer, monkeypatch):
+    def broken(message):
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setitem(outbox._carriers, "broken", broken)
+    first = outbox.tell(ptp=due.ptp, topic="broken", subject="x", now=timezone.now() - timedelta(minutes=1))
+
+    assert tasks.deliver_due() >= 1
+
+    assert message_of(due).state == "DELIVERED"
+    assert OutboxMessage.objects.get(pk=first.pk).state == "DUE"
