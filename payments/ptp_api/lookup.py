@@ -3,7 +3,7 @@
 import re
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from django.db.models import Model, Q, QuerySet
@@ -88,9 +88,10 @@ def moment_parameter(request: HttpRequest, name: str) -> datetime | None:
         return None
     try:
         at = parse_datetime(text)
-    except ValueError:
+        at = at.astimezone(UTC) if at is not None and at.tzinfo is not None else None
+    except (ValueError, OverflowError):  # an offset can carry the last year's end into the year 10000
         at = None
-    if at is None or at.tzinfo is None:
+    if at is None:
         raise invalid("invalid_query", name, "invalid", "A time with its offset, as in 2026-01-31T12:00:00Z.")
     return at
 

@@ -107,3 +107,10 @@ def test_a_key_of_the_ptp_sees_the_sessions_of_all_its_terminals(cast, many, ter
         TerminalClient(builders.api_key(cast.ptp)).get(f"/sessions/{many.payment.session_id}").status_code
         == 200
     )
+
+
+@pytest.mark.parametrize("since", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+def test_a_time_that_leaves_the_calendar_in_utc_is_refused(cast, terminal, since):
+    answer = terminal.get("/receipts", terminal_id=cast.terminal.terminal_id, since=since)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_query")
