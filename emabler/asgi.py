@@ -10,7 +10,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "emabler.settings")
 http_application = get_asgi_application()
 
 from chargers.routing import websocket_urlpatterns  # noqa: E402  (models need the app registry first)
-
 from emabler.running.web_lock import take_web_lock  # noqa: E402
 
 take_web_lock()
