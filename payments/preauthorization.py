@@ -14,7 +14,7 @@ from payments.errors import AmountTooLow, CurrencyMismatch, QuoteExpired, Unknow
 from payments.models import Payment, PaymentEvent, Ptp, Quote, Terminal
 from payments.offers import version_on_offer
 from payments.settlement import settle_locked, timers
-from sessions_app import lifecycle
+from sessions_app import lifecycle, live_cost
 from sessions_app.lifecycle import StartRequest
 from tariffs.engine.limit import preauthorize_minor
 from tariffs.engine.money import to_minor
@@ -35,18 +35,25 @@ class Hold:
 
 
 def give_quote(*, ptp: Ptp, connector: Connector, language: str, now: datetime) -> Quote:
-    """Store the price that the driver is about to be shown. Raises UnknownQuote where nothing is sold."""
+    """Store the price that the driver is about to be shown. Raises UnknownQuote where nothing is sold.
+
+    The least hold covers what a session costs in its first second (a flat fee, a minimum price): a smaller one
+    would be used up before any energy flows.
+    """
     version = version_on_offer(connector, now)
     if version is None:
         raise UnknownQuote
     terms = version.terms()
+    hold_minor = preauthorize_minor(terms, default_hold_minor(connector, terms.currency))
+    at_start = live_cost.begin(terms, time_zone=connector.evse.site.time_zone, started_at=now)
+    least_minor = minimum_hold_minor(terms.currency) + at_start.cost().total_incl_minor
     return Quote.objects.create(
         ptp=ptp,
         connector=connector,
         tariff_version=version,
         currency=terms.currency,
-        preauthorize_minor=preauthorize_minor(terms, default_hold_minor(connector, terms.currency)),
-        minimum_minor=minimum_hold_minor(terms.currency),
+        preauthorize_minor=hold_minor,
+        minimum_minor=min(least_minor, hold_minor),
         language=language,
         created_at=now,
         valid_until=now + timedelta(seconds=settings.QUOTE_VALID_SECONDS),
@@ -62,7 +69,7 @@ def default_hold_minor(connector: Connector, currency: str) -> int:
 
 
 def minimum_hold_minor(currency: str) -> int:
-    """Return the smallest hold that may start a session."""
+    """Return the smallest hold that may start a session, besides what its start costs."""
     return to_minor(settings.MINIMUM_HOLD, currency)
 
 

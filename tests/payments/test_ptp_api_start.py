@@ -4,6 +4,7 @@ import json
 import threading
 import uuid
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.db import connection
@@ -12,6 +13,7 @@ from django.utils import timezone
 from chargers.models import Command
 from payments.models import IdempotentAnswer, Payment, Quote
 from sessions_app.models import Session
+from tariffs.engine.terms import Dimension, PriceComponent, TariffElement
 from tests import builders
 from tests.payments.ptp_client import TerminalClient, problem, start_body
 
@@ -199,6 +201,26 @@ def test_a_hold_below_the_minimum_names_the_minimum(cast, terminal):
 
     assert problem(answer) == (422, "amount_too_low")
     assert answer.json()["minimum_amount"] == "1.00"
+
+
+def test_a_hold_that_the_start_alone_uses_up_is_too_low(db):
+    prices = (
+        PriceComponent(Dimension.FLAT, Decimal(5), builders.VAT),
+        PriceComponent(Dimension.ENERGY, Decimal("0.50"), builders.VAT),
+    )
+    cast = builders.cast(terms=builders.tariff_terms(elements=(TariffElement(prices),)))
+
+    answer = TerminalClient(cast.key).start(start_body(cast, authorized_amount="5.00"))
+
+    assert problem(answer) == (422, "amount_too_low")
+    assert answer.json()["minimum_amount"] == "6.00"
+
+
+def test_a_flat_price_may_be_held_to_the_cent(db):
+    flat = TariffElement((PriceComponent(Dimension.FLAT, Decimal(5), builders.VAT),))
+    cast = builders.cast(terms=builders.tariff_terms(elements=(flat,), preauthorize_amount=Decimal(5)))
+
+    assert TerminalClient(cast.key).start(start_body(cast, authorized_amount="5.00")).status_code == 202
 
 
 def test_a_hold_in_another_currency_is_refused_before_energy_flows(cast, terminal):

@@ -11,10 +11,10 @@ from tests import builders
 pytestmark = pytest.mark.django_db
 
 
-def flat_five() -> Tariff:
-    """5.00 EUR for a session, however much is charged."""
+def flat_five(*, held: int) -> Tariff:
+    """5.00 EUR for a session, however much is charged; `held` is in EUR."""
     flat = PriceComponent(Dimension.FLAT, Decimal(5), builders.VAT)
-    return builders.tariff_terms(elements=(TariffElement((flat,)),))
+    return builders.tariff_terms(elements=(TariffElement((flat,)),), preauthorize_amount=Decimal(held))
 
 
 def at_most_twenty() -> Tariff:
@@ -23,7 +23,7 @@ def at_most_twenty() -> Tariff:
 
 
 def test_a_flat_price_that_equals_the_hold_does_not_stop_the_session() -> None:
-    running = builders.cast(terms=flat_five()).running(authorized_minor=500)
+    running = builders.cast(terms=flat_five(held=5)).running(authorized_minor=500)
     assert running.session.stop_at is None
 
     running.meter(energy_wh=1000, after_seconds=60, power_w=60_000)
@@ -51,6 +51,6 @@ def test_a_maximum_price_beyond_the_hold_stops_it_at_the_hold() -> None:
 
 
 def test_a_flat_price_beyond_the_hold_stops_it_at_once() -> None:
-    running = builders.cast(terms=flat_five()).running(authorized_minor=400)
+    running = builders.cast(terms=flat_five(held=4)).running(authorized_minor=400)
 
     assert running.session.stop_at == running.session.started_at
