@@ -8,7 +8,7 @@ from django.conf import settings
 from chargers.facts import MeterReading
 from chargers.prepared import insert_if_new, update
 from sessions_app import lifecycle, live_cost, metering, states
-from sessions_app.metering import Point, Track, corrected
+from sessions_app.metering import Point, Track, moment_of_sample
 from sessions_app.models import MeterSample, Session
 from sessions_app.spend_limit import forecast
 from sessions_app.states import SessionState, StopReason
@@ -78,7 +78,9 @@ def _sample(session: Session, reading: MeterReading) -> MeterSample:
     paused = bool(session.meter_state.get("paused"))
     return MeterSample(
         session=session,
-        sampled_at=corrected(reading.sampled_at, session.clock_skew_seconds),
+        sampled_at=moment_of_sample(
+            reading.sampled_at, skew_seconds=session.clock_skew_seconds, received_at=reading.received_at
+        ),
         received_at=reading.received_at,
         register_wh=reading.register_wh,
         power_w=reading.power_w,

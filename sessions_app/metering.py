@@ -229,3 +229,13 @@ def _doubts(*, dropped: int = 0, resets: int = 0, went_back: bool = False) -> tu
 def corrected(at: datetime, skew_seconds: float) -> datetime:
     """Return a charger's time on our clock."""
     return at + timedelta(seconds=skew_seconds) if skew_seconds else at
+
+
+def moment_of_sample(sampled_at: datetime, *, skew_seconds: float, received_at: datetime) -> datetime:
+    """Return when a sample was taken, on our clock; never after we heard of it.
+
+    One sample from the future would outdate all that follow: cost would stand still, and the paid limit with it.
+    """
+    at = corrected(sampled_at, skew_seconds)
+    ahead_seconds = (at - received_at).total_seconds()
+    return received_at if ahead_seconds > CLOCK_TOLERANCE_SECONDS else at

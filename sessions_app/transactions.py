@@ -25,15 +25,22 @@ from chargers.facts import (
 from chargers.models import Transaction as ChargerTransaction
 from chargers.prepared import Prepared, update
 from sessions_app import following, lifecycle, states
-from sessions_app.metering import clock_skew_seconds, corrected
+from sessions_app.metering import (
+    CLOCK_TOLERANCE_SECONDS,
+    MAX_CLOCK_SKEW_SECONDS,
+    clock_skew_seconds,
+    corrected,
+)
 from sessions_app.models import Session
 from sessions_app.states import LIVE, RUNNING, SessionState, StartOutcome, StopReason
+
+INFERRED = "Inferred"  # what the chargers' room writes where the charger named no reason
 
 # OCPP 1.6 §7.34 stop reasons that say who ended it; every other one is the charger's own doing.
 STOP_REASONS = {
     "EVDisconnected": StopReason.UNPLUGGED,
     "Remote": StopReason.OPERATOR,
-    "Inferred": StopReason.FORGOTTEN,  # closed because the charger began another one there
+    INFERRED: StopReason.FORGOTTEN,  # closed because the charger began another one there
 }
 
 # EVSE states in which no transaction can be running there (B17).
@@ -175,7 +182,9 @@ def _locked_by_reference(reference: str) -> Session | None:
 def _take_evse_from_waiting(fact: TransactionStarted) -> None:
     """Someone else charges where a paid session waits for its driver: that session is over (B10)."""
     session = _locked_live_at(fact.evse_pk)
-    if session is not None and session.state in (SessionState.REQUESTED, SessionState.STARTING):
+    if session is None or fact.started_at < session.requested_at - timedelta(seconds=MAX_CLOCK_SKEW_SECONDS):
+        return  # an old start out of the charger's queue: its end follows, nobody stands there now
+    if session.state in (SessionState.REQUESTED, SessionState.STARTING):
         session.refusal = "evse_taken"
         lifecycle.move(session, states.EvseTaken(), now=fact.received_at, data={"id_tag": "another"})
 
@@ -222,7 +231,18 @@ def _attach(session: Session, fact: TransactionStarted) -> datetime | None:
 
 
 def _end_time(session: Session, fact: TransactionEnded) -> datetime:
-    """The end as the charger tells it, inside what is possible: after the start, not in our future."""
+    """The end as the charger tells it, inside what is possible: after the start, not in our future.
+
+    A transaction that was closed by inference ended at its last sample: the driver does not pay for the time
+    until somebody noticed (B17). An end before the start is a wrong clock, often after a loss of power: ours
+    counts then, or the whole charge would be implausible (B34).
+    """
     assert session.started_at is not None
-    ended_at = corrected(fact.ended_at, session.clock_skew_seconds)
+    if fact.reason == INFERRED:
+        ended_at = session.metered_at or session.started_at
+    else:
+        ended_at = corrected(fact.ended_at, session.clock_skew_seconds)
+    if (session.started_at - ended_at).total_seconds() > CLOCK_TOLERANCE_SECONDS:
+        ended_at = fact.received_at
+        session.needs_review = "the charger's clock went back during the session"
     return min(max(ended_at, session.started_at), max(fact.received_at, session.started_at))

@@ -2,7 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import transaction
@@ -66,10 +66,12 @@ class Skewed:
     def on_its_clock(self, seconds: int) -> datetime:
         return self.on_our_clock(seconds + self.ahead_seconds)
 
-    def meter(self, energy_wh: int, *, after_seconds: int, power_w: int) -> datetime | None:
+    def meter(
+        self, energy_wh: int, *, after_seconds: int, power_w: int, sampled_at: datetime | None = None
+    ) -> datetime | None:
         """Report a sample; returns when the session wants to be looked at again."""
         reading = MeterReading(
-            sampled_at=self.on_its_clock(after_seconds),
+            sampled_at=sampled_at or self.on_its_clock(after_seconds),
             received_at=self.on_our_clock(after_seconds),
             register_wh=REGISTER_WH + energy_wh,
             power_w=power_w,
@@ -79,9 +81,10 @@ class Skewed:
                 TransactionMetered(self.transaction.pk, (reading,), reading.received_at)
             )
 
-    def end(self, energy_wh: int, *, after_seconds: int) -> Payment:
+    def end(self, energy_wh: int, *, after_seconds: int, ended_at: datetime | None = None) -> Payment:
         """Report the end, and settle."""
-        received_at, ended_at = self.on_our_clock(after_seconds), self.on_its_clock(after_seconds)
+        received_at = self.on_our_clock(after_seconds)
+        ended_at = ended_at or self.on_its_clock(after_seconds)
         with transaction.atomic():
             Transaction.objects.filter(pk=self.transaction.pk).update(
                 meter_stop_wh=REGISTER_WH + energy_wh, stopped_at=ended_at, stop_received_at=received_at
@@ -124,3 +127,24 @@ def test_the_stop_at_the_paid_limit_leaves_in_time(ahead_seconds: int) -> None: 
 
     assert stop_at is not None
     assert abs((stop_at - session.on_our_clock(480)).total_seconds()) < 5
+
+
+def test_one_sample_from_the_future_does_not_blind_the_paid_limit() -> None:  # S16
+    session = Skewed(0, authorized_minor=1000)
+    session.meter(600, after_seconds=15, power_w=150_000, sampled_at=session.on_our_clock(365 * 86_400))
+
+    stop_at = session.meter(1200, after_seconds=30, power_w=150_000)
+
+    assert stop_at is not None
+    assert abs((stop_at - session.on_our_clock(481)).total_seconds()) < 5
+
+
+def test_an_end_before_the_start_is_a_wrong_clock_and_staff_look_at_it() -> None:  # B34
+    session = Skewed(0)
+    session.meter(10_000, after_seconds=600, power_w=60_000)
+
+    # The power failed, and the charger's clock began anew.
+    settled = session.end(20_000, after_seconds=1200, ended_at=datetime(1970, 1, 1, tzinfo=UTC))
+
+    assert (settled.due_minor, seconds_of(settled)) == (1000, 1200)
+    assert settled.review == "meter_doubt"

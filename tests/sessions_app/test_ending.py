@@ -2,6 +2,7 @@
 
 import itertools
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -10,6 +11,7 @@ from django.utils import timezone
 from chargers.desk import current_desk
 from chargers.facts import (
     MeterReading,
+    TransactionEnded,
     TransactionMetered,
     TransactionStarted,
 )
@@ -18,6 +20,7 @@ from sessions_app import lifecycle
 from sessions_app.errors import NothingToStop
 from sessions_app.models import CDR, Session
 from sessions_app.states import SessionState, StopReason
+from tariffs.engine.terms import Dimension, PriceComponent, TariffElement
 from tests import builders
 
 pytestmark = pytest.mark.django_db
@@ -35,6 +38,23 @@ class TestEnd:
         assert (cdr.energy_wh, cdr.total_incl_minor, cdr.duration_seconds) == (2000, 100, 120)
         assert sum(line["incl_minor"] for line in cdr.lines) == cdr.total_incl_minor
         assert cdr.session_id == session.pk
+
+    def test_a_transaction_forgotten_for_hours_is_billed_up_to_its_last_sample(self) -> None:  # B17
+        prices = (
+            PriceComponent(Dimension.ENERGY, Decimal("0.50"), builders.VAT),
+            PriceComponent(Dimension.TIME, Decimal(6), builders.VAT),
+        )
+        terms = builders.tariff_terms(elements=(TariffElement(prices),))
+        running = builders.cast(terms=terms).running()
+        running.meter(energy_wh=5000, after_seconds=600)
+
+        # The charger came back without a word and began another transaction five hours later.
+        received_at = running.started_at + timedelta(hours=5)
+        fact = TransactionEnded(running.transaction.pk, None, received_at, received_at, "Inferred")
+        current_desk().ended(fact)
+
+        cdr = CDR.objects.get()
+        assert (cdr.duration_seconds, cdr.total_incl_minor) == (600, 250 + 100)
 
     def test_cost_beyond_the_hold_is_written_off_and_the_lines_still_sum(self) -> None:  # I4
         running = builders.cast().running(authorized_minor=100)

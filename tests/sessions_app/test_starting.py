@@ -144,6 +144,19 @@ class TestStart:
 
         assert Session.objects.get(pk=payment.session_id).state == SessionState.EXPIRED
 
+    def test_an_old_start_out_of_the_chargers_queue_takes_nothing_from_a_waiting_session(self) -> None:
+        cast = builders.cast()
+        payment = cast.payment()
+        builders.answer_start(payment)
+        now = timezone.now()
+        before = now - timedelta(hours=3)
+        queued = TransactionStarted(0, cast.station.pk, cast.evse.pk, "SOME-RFID", 0, before, now)
+
+        with transaction.atomic():
+            assert not current_desk().started(queued).accepted
+
+        assert Session.objects.get(pk=payment.session_id).state == SessionState.STARTING
+
     def test_nobody_plugs_in_and_the_sweep_expires_the_session(self) -> None:  # B6
         payment = builders.cast().payment()
         builders.answer_start(payment, at=timezone.now() - timedelta(hours=1))
