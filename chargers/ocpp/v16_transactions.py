@@ -76,6 +76,8 @@ def meter_values(message: Message) -> Reply:
     if transaction is None or transaction.stopped_at is not None:
         return Reply({})
     readings = read_meter_values(message.payload.get("meterValue"), message.received_at)
+    if not readings:
+        return Reply({})  # no news: the next look at the paid limit stays as it is
     look_again_at = station.note_meter(message, transaction, readings)
     failpoint("F12_meter_in_tx")
     return Reply({}, transaction_pk=transaction.pk, look_again_at=look_again_at)
@@ -146,7 +148,21 @@ def _guessed_transaction(owner: ChargingStation, message: Message) -> Transactio
     ]
     if begin:
         candidates = [c for c in candidates if c.meter_start_wh in begin]
+    if not id_tag and not begin:
+        candidates = [c for c in candidates if _can_close(message, c)]
     return candidates[0] if len(candidates) == 1 else None
+
+
+def _can_close(message: Message, transaction: Transaction) -> bool:
+    """Whether a stop that names nothing lies after this transaction's start, by its clock and by its register.
+
+    Being the only open one proves nothing: a queued stop of yesterday would end a driver's charge, unbilled.
+    """
+    meter_stop_wh, _ = read_register_wh(message.payload.get("meterStop"))
+    ended_at, problem = read_time(message.payload.get("timestamp"), message.received_at)
+    if meter_stop_wh is None or problem:
+        return False
+    return ended_at >= transaction.started_at and meter_stop_wh >= (transaction.meter_start_wh or 0)
 
 
 def _start_answer(transaction_id: int, *, accepted: bool) -> dict[str, Any]:

@@ -74,3 +74,16 @@ def test_a_reconnected_station_is_looked_at_again(
         eventually(lambda: desk.looks)
 
     assert desk.looks[0][0] == Transaction.objects.get().pk
+
+
+@pytest.mark.parametrize("meter_value", [[], "x", None])
+def test_meter_values_without_a_reading_leave_the_moment_as_it_is(
+    server: str, desk: FakeDesk, meter_value: object
+) -> None:
+    make_station()
+    desk.look_again_at = timezone.now() + timedelta(seconds=0.5)
+
+    with connected(server) as charger:
+        start(charger)
+        charger.call("MeterValues", {"connectorId": 1, "meterValue": meter_value})
+        eventually(lambda: desk.looks)

@@ -180,6 +180,18 @@ def test_a_stop_without_id_and_tag_finds_its_transaction_by_the_first_register(
     assert desk.of(TransactionEnded)[0].transaction_pk == Transaction.objects.get(id_tag="TAG2").pk
 
 
+def test_a_stop_without_id_and_tag_closes_the_only_transaction_that_it_fits(
+    server: str, desk: FakeDesk
+) -> None:
+    make_station()
+
+    with connected(server) as charger:
+        start(charger)
+        stop(charger, -1)
+
+    assert desk.of(TransactionEnded)[0].transaction_pk == Transaction.objects.get().pk
+
+
 @pytest.mark.parametrize("named", [{}, {"transactionId": 0}, {"transactionId": -1}])
 def test_meter_values_without_an_id_belong_to_the_open_transaction(
     server: str, desk: FakeDesk, named: dict[str, int]
