@@ -338,29 +338,6 @@ def test_a_stop_of_nothing_is_accepted_and_kept(server: str, desk: FakeDesk, pay
     assert Transaction.objects.filter(stopped_at__isnull=True).count() == 2
 
 
-@pytest.mark.parametrize(
-    "payload",
-    [
-        {},
-        {"transactionId": -1},
-        {"transactionId": -1, "meterStop": 5000, "timestamp": "2020-01-01T00:00:00Z"},  # of long ago
-        {"transactionId": -1, "meterStop": 5, "timestamp": "2030-01-01T00:00:00Z"},  # of another meter
-        {"transactionId": "x", "meterStop": 5000, "timestamp": None},
-    ],
-)
-def test_a_stop_that_names_nothing_does_not_end_the_only_transaction(
-    server: str, desk: FakeDesk, payload: dict[str, Any]
-) -> None:
-    make_station()
-
-    with connected(server) as charger:
-        started(charger)
-        assert charger.call("StopTransaction", payload) == {"idTagInfo": {"status": "Accepted"}}
-
-    assert desk.of(TransactionEnded) == []
-    assert len(problems()) == 1
-
-
 @pytest.mark.parametrize("meter_stop", [-1, "x", 2**60])
 def test_a_stop_with_a_bad_meter_ends_the_transaction_without_it(
     server: str, desk: FakeDesk, meter_stop: object

@@ -192,6 +192,29 @@ def test_a_stop_without_id_and_tag_closes_the_only_transaction_that_it_fits(
     assert desk.of(TransactionEnded)[0].transaction_pk == Transaction.objects.get().pk
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {},
+        {"transactionId": -1},
+        {"transactionId": -1, "meterStop": 5000, "timestamp": "2020-01-01T00:00:00Z"},  # of long ago
+        {"transactionId": -1, "meterStop": 5, "timestamp": "2030-01-01T00:00:00Z"},  # of another meter
+        {"transactionId": "x", "meterStop": 5000, "timestamp": None},
+    ],
+)
+def test_a_stop_that_names_nothing_does_not_end_the_only_transaction(
+    server: str, desk: FakeDesk, payload: dict[str, Any]
+) -> None:
+    make_station()
+
+    with connected(server) as charger:
+        start(charger)
+        assert charger.call("StopTransaction", payload) == {"idTagInfo": {"status": "Accepted"}}
+
+    assert desk.of(TransactionEnded) == []
+    assert StationMessage.objects.count() == 1
+
+
 @pytest.mark.parametrize("named", [{}, {"transactionId": 0}, {"transactionId": -1}])
 def test_meter_values_without_an_id_belong_to_the_open_transaction(
     server: str, desk: FakeDesk, named: dict[str, int]
