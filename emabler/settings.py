@@ -247,6 +247,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/ptp/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "SessionStateName": "payments.ptp_api.shapes.SESSION_STATES",
+        "PaymentStateName": "payments.ptp_api.shapes.PAYMENT_STATES",
+    },
 }
 
 # --- Seller (printed on receipts) -----------------------------------------------------------------
