@@ -1,7 +1,8 @@
 """Settle once: tell the PTP what to capture or to release, book what it confirms.
 
 Every move locks the payment's row, asks the pure table in states.py, and writes state, journal, receipt and
-message in one database transaction. Lock order, everywhere: payment, session, transaction, command.
+message in one database transaction. Lock order, everywhere: payment, station,
+transaction, session, command.
 """
 
 import uuid

@@ -74,7 +74,7 @@ class SessionAdmin(ReadOnlyAdmin):
     show_full_result_count = False
     exclude = ("cost_state", "meter_state")
     inlines = (SessionEventInline, CdrInline)
-    actions = ("stop_charging",)
+    actions = ("stop_charging", "close_in_books")
 
     @admin.display(description="where", ordering="evse__uid")
     def place(self, session: Session) -> str:
@@ -121,6 +121,22 @@ class SessionAdmin(ReadOnlyAdmin):
             except NothingToStop:
                 messages.warning(request, f"{session_id} is over already.")
         messages.success(request, f"{asked} chargers were asked to stop.")
+
+    @admin.action(
+        description="Close in the books at the last meter value (asks nothing of the charger)",
+        permissions=["stop"],
+    )
+    def close_in_books(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
+        """End each chosen session whose charger will not tell its end any more."""
+        closed = 0
+        actor = f"{request.user.get_username()} (admin)"
+        for session_id in queryset.values_list("pk", flat=True):
+            try:
+                lifecycle.close_in_books(session_id, actor=actor, now=timezone.now())
+                closed += 1
+            except NothingToStop:
+                messages.warning(request, f"{session_id} is not running.")
+        messages.success(request, f"{closed} sessions were closed in the books.")
 
 
 @admin.register(MeterSample)

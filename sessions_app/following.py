@@ -8,7 +8,7 @@ from django.conf import settings
 from chargers.facts import MeterReading
 from chargers.prepared import insert_if_new, update
 from sessions_app import lifecycle, live_cost, metering, states
-from sessions_app.metering import Point, Track, moment_of_sample
+from sessions_app.metering import Point, Track, mean_power_w, moment_of_sample
 from sessions_app.models import MeterSample, Session
 from sessions_app.spend_limit import forecast
 from sessions_app.states import SessionState, StopReason
@@ -95,10 +95,10 @@ def follow(session: Session, readings: Sequence[MeterReading], *, now: datetime)
     """Take readings into energy, cost and forecast, and stop at the paid limit; saves the session."""
     fresh = _judge(session, readings)
     if fresh and session.meter_state.get("last"):
-        cost = _take(session, fresh)
+        cost, measured_w = _take(session, fresh)
         _show(session, cost)
-        _latest(session, fresh, readings)
-        plan_stop(session, cost)
+        _latest(session, fresh, readings, measured_w)
+        plan_stop(session, cost, measured_w=measured_w)
     stop_if_limit_is_due(session, now=now)
     session.changed_at = now
     _announce_sometimes(session, now)
@@ -115,8 +115,12 @@ def _judge(session: Session, readings: Iterable[MeterReading]) -> list[MeterSamp
     return fresh
 
 
-def _take(session: Session, samples: list[MeterSample]) -> LiveCost:
-    """Advance meter and cost by each sample that fits; a dropped one keeps its reason."""
+def _take(session: Session, samples: list[MeterSample]) -> tuple[LiveCost, int]:
+    """Advance meter and cost by each sample that fits; a dropped one keeps its reason.
+
+    Returns the cost, and the mean power in W over the last step (0 where none fitted).
+    """
+    measured_w = 0
     paused = session.meter_state.get("paused", False)
     track = Track.from_json({k: v for k, v in session.meter_state.items() if k != "paused"})
     cost = _stored_cost(session)
@@ -129,6 +133,7 @@ def _take(session: Session, samples: list[MeterSample]) -> LiveCost:
         if taken.step is None:
             MeterSample.objects.filter(pk=sample.pk).update(dropped=taken.dropped[:40])
             continue
+        measured_w = mean_power_w(taken.step)
         cost = cost.advance(
             live_cost.segment_of(taken.step, power_w=sample.power_w, current_a=sample.current_a)
         )
@@ -136,7 +141,7 @@ def _take(session: Session, samples: list[MeterSample]) -> LiveCost:
     session.cost_state = cost.to_state()
     session.energy_wh = max(session.energy_wh, track.energy_wh)
     session.metered_at = track.last.at
-    return cost
+    return cost, measured_w
 
 
 def _show(session: Session, cost: LiveCost) -> None:
@@ -147,33 +152,15 @@ def _show(session: Session, cost: LiveCost) -> None:
         session.limit_reached_at = session.metered_at
 
 
-def _latest(session: Session, samples: list[MeterSample], readings: Iterable[MeterReading]) -> None:
-    newest = samples[-1]
+def _latest(
+    session: Session, samples: list[MeterSample], readings: Iterable[MeterReading], measured_w: int
+) -> None:
+    """Note what the newest sample tells; without a power measurand, the mean since the one before."""
     for reading in readings:
         session.soc_percent = reading.soc_percent if reading.soc_percent is not None else session.soc_percent
-    if session.metered_at is not None and newest.sampled_at < session.metered_at:
-        return
-    if newest.power_w is not None:
-        session.power_w = newest.power_w
-    elif session.meter_state.get("last"):
-        session.power_w = _mean_power_w(session, newest)
-
-
-def _mean_power_w(session: Session, newest: MeterSample) -> int | None:
-    """Without a power measurand, the mean since the sample before says how fast the cost grows."""
-    before = (
-        MeterSample.objects.filter(session=session, dropped="", sampled_at__lt=newest.sampled_at)
-        .exclude(register_wh=None)
-        .order_by("-sampled_at")
-        .first()
-    )
-    start_at = before.sampled_at if before else session.started_at
-    at_start_wh = session.transaction.meter_start_wh if session.transaction else None
-    start_wh = before.register_wh if before else at_start_wh
-    if newest.register_wh is None or start_wh is None or start_at is None or start_at >= newest.sampled_at:
-        return session.power_w
-    seconds = (newest.sampled_at - start_at).total_seconds()
-    return max(0, round((newest.register_wh - start_wh) * 3600 / seconds))
+    newest = samples[-1]
+    if session.metered_at is None or newest.sampled_at >= session.metered_at:
+        session.power_w = measured_w if newest.power_w is None else newest.power_w
 
 
 def plan_from_start(session: Session) -> None:
@@ -186,15 +173,19 @@ def _stored_cost(session: Session) -> LiveCost:
     return live_cost.resume(terms, time_zone=session.time_zone, state=session.cost_state)
 
 
-def plan_stop(session: Session, cost: LiveCost) -> None:
-    """Store when the stop must leave; where the power is unknown, reckon with all the connector can give."""
+def plan_stop(session: Session, cost: LiveCost, *, measured_w: int = 0) -> None:
+    """Store when the stop must leave; where the power is unknown, reckon with all the connector can give.
+
+    A power that was reported lower than what the register shows (0, or kW for W) is not believed.
+    """
     assert session.metered_at is not None
-    power_w = session.power_w if session.power_w is not None else session.connector.max_power_w
+    reported_w = session.power_w if session.power_w is not None else session.connector.max_power_w
+    power_w = max(reported_w, measured_w)
     found = forecast(
         cost,
         limit_minor=session.limit_minor,
         power_w=power_w,
-        parked=bool(session.meter_state.get("paused")) and not session.power_w,
+        parked=bool(session.meter_state.get("paused")) and not power_w,
         at=session.metered_at,
         stop_latency_seconds=settings.STOP_LATENCY_SECONDS,
     )

@@ -1,7 +1,8 @@
 """What happens in a session's life: request a start, move it, stop it, close its books.
 
 Every move locks the session's row, asks the pure table, writes state, journal and commands in one database
-transaction, and rings the bell after commit. Lock order, everywhere: payment, session, transaction, command.
+transaction, and rings the bell after commit. Lock order, everywhere: payment, station,
+transaction, session, command.
 """
 
 import secrets
@@ -31,7 +32,7 @@ ID_TAG_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 ID_TAG_PREFIX = "P"
 ID_TAG_RANDOM_LENGTH = 19
 
-LIFE_FIELDS = ("state", "deadline_at", "stop_reason", "stop_attempts", "stale", "doubted")
+LIFE_FIELDS = ("state", "deadline_at", "stop_reason", "stop_attempts", "stale", "doubted", "vehicle_full")
 # Frozen at the tap; everything else may change in a move.
 _FROZEN_FIELDS = frozenset(
     {
@@ -211,9 +212,31 @@ def request_stop(session_id: uuid.UUID, *, reason: StopReason, actor: str, now: 
     return session
 
 
+def close_in_books(session_id: uuid.UUID, *, actor: str, now: datetime) -> Session:
+    """End a session whose charger will not tell its end any more, at its last plausible meter value.
+
+    Raises NothingToStop when it is over already or has not begun; a session that waits for its start ends by
+    its own deadline.
+    """
+    with transaction.atomic():
+        _lock_transaction(session_id)
+        session = locked(session_id)
+        if session.state not in states.RUNNING:
+            raise NothingToStop(str(session_id))
+        move(session, states.CloseAsked(), now=now, actor=actor)
+    return session
+
+
+def _lock_transaction(session_id: uuid.UUID) -> None:
+    """Lock the charger's transaction before its session, as the charger's own messages do: no dead-lock."""
+    rows = ChargerTransaction.objects.select_for_update(of=("self",)).filter(session=session_id)
+    list(rows.values_list("pk", flat=True))
+
+
 def sweep_one(session_id: uuid.UUID, *, now: datetime) -> None:
     """Look at one session whose deadline has come; harmless when someone was faster."""
     with transaction.atomic():
+        _lock_transaction(session_id)
         session = locked(session_id)
         if session.deadline_at is not None and session.deadline_at <= now:
             failpoint("F27_sweep_mid_batch")

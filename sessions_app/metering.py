@@ -36,6 +36,12 @@ class Step:
     parked: bool
 
 
+def mean_power_w(step: Step) -> int:
+    """Return the mean power of a step in W, 0 for one without duration."""
+    seconds = (step.end_at - step.start_at).total_seconds()
+    return round(step.energy_wh * 3600 / seconds) if seconds > 0 else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Track:
     """Where the meter of a running session stands.

@@ -46,6 +46,7 @@ class Session(models.Model):
     stop_attempts = models.PositiveIntegerField(default=0)
     stale = models.BooleanField(default=False, help_text="running, but not heard of for a while")
     doubted = models.BooleanField(default=False, help_text="the charger seems to have forgotten it")
+    vehicle_full = models.BooleanField(default=False, help_text="paused by the vehicle, most often: full")
     needs_review = models.CharField(max_length=200, blank=True, help_text="why staff must look")
     requested_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -108,6 +109,7 @@ class Session(models.Model):
             stop_attempts=self.stop_attempts,
             stale=self.stale,
             doubted=self.doubted,
+            vehicle_full=self.vehicle_full,
         )
 
     @life.setter
@@ -118,6 +120,7 @@ class Session(models.Model):
         self.stop_attempts = life.stop_attempts
         self.stale = life.stale
         self.doubted = life.doubted
+        self.vehicle_full = life.vehicle_full
 
     @property
     def is_over(self) -> bool:

@@ -10,6 +10,57 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sessions_app.errors import IllegalMove
+from sessions_app.events import (
+    CloseAsked,
+    DeadlinePassed,
+    EnergyFlows,
+    EnergyPaused,
+    Event,
+    EvseTaken,
+    Heard,
+    StartAnswered,
+    StartOutcome,
+    StartRefused,
+    StopAnswered,
+    StopAsked,
+    StopReason,
+    TransactionClosed,
+    TransactionDoubted,
+    TransactionOpened,
+)
+
+# The table's vocabulary is one: whoever imports the states speaks of its events too.
+__all__ = [
+    "FINAL",
+    "LEGAL",
+    "LIVE",
+    "NEVER_STARTED",
+    "RUNNING",
+    "CloseAsked",
+    "DeadlinePassed",
+    "Effect",
+    "EnergyFlows",
+    "EnergyPaused",
+    "Event",
+    "EvseTaken",
+    "Heard",
+    "Life",
+    "Outcome",
+    "SessionState",
+    "StartAnswered",
+    "StartOutcome",
+    "StartRefused",
+    "StopAnswered",
+    "StopAsked",
+    "StopReason",
+    "Timers",
+    "TransactionClosed",
+    "TransactionDoubted",
+    "TransactionOpened",
+    "apply",
+    "begin",
+    "open_transaction",
+]
 
 
 class SessionState(StrEnum):
@@ -46,29 +97,6 @@ LEGAL: dict[SessionState, frozenset[SessionState]] = {
 }
 
 
-class StopReason(StrEnum):
-    """Why a session stopped, in the driver's world."""
-
-    TERMINAL = "terminal"  # the driver pressed Stop at the payment terminal
-    DRIVER = "driver"  # the driver pressed Stop on the session page
-    OPERATOR = "operator"  # staff stopped it
-    PAID_LIMIT = "paid_limit"  # the held amount is used up
-    BATTERY_FULL = "battery_full"  # the vehicle took no energy for the grace time
-    UNPLUGGED = "unplugged"  # the cable was pulled
-    CHARGER = "charger"  # stopped at the charger, or by it
-    FORGOTTEN = "forgotten"  # the charger lost the transaction; ended at the last known meter value
-    NONE = ""
-
-
-class StartOutcome(StrEnum):
-    """How the start command ended."""
-
-    ACCEPTED = "ACCEPTED"
-    REJECTED = "REJECTED"  # the charger said no
-    UNANSWERED = "UNANSWERED"  # what the charger did is unknown: a late start must be watched for
-    UNSENT = "UNSENT"  # it never left: the charger was gone
-
-
 @dataclass(frozen=True, slots=True)
 class Timers:
     """Durations in seconds; MONEY.md names them T_*."""
@@ -97,95 +125,9 @@ class Life:
     stop_attempts: int = 0
     stale: bool = False  # running, but not heard of for a while
     doubted: bool = False  # the charger speaks as if it had forgotten the transaction
-
-
-# --- Events ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class StartRefused:
-    """It cannot start now; no command left (B2, B3)."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class StartAnswered:
-    """The start command is over (B4, B5, B6)."""
-
-    outcome: StartOutcome
-
-
-@dataclass(frozen=True, slots=True)
-class TransactionOpened:
-    """The charger reported the transaction of this session."""
-
-
-@dataclass(frozen=True, slots=True)
-class EvseTaken:
-    """Someone else's transaction runs on the EVSE (B10)."""
-
-
-@dataclass(frozen=True, slots=True)
-class EnergyPaused:
-    """Cable in, no energy (B12)."""
-
-
-@dataclass(frozen=True, slots=True)
-class EnergyFlows:
-    """Energy flows (again)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """The charger told something of this transaction: it is alive and not forgotten."""
-
-
-@dataclass(frozen=True, slots=True)
-class TransactionDoubted:
-    """The charger reports the EVSE free while the transaction is open (B17)."""
-
-
-@dataclass(frozen=True, slots=True)
-class StopAsked:
-    """Someone wants it to end (B11, B13, B36, B37)."""
-
-    reason: StopReason
-
-
-@dataclass(frozen=True, slots=True)
-class StopAnswered:
-    """A stop command is over (B14)."""
-
-    accepted: bool
-
-
-@dataclass(frozen=True, slots=True)
-class TransactionClosed:
-    """The charger closed the transaction."""
-
-    reason: StopReason
-
-
-@dataclass(frozen=True, slots=True)
-class DeadlinePassed:
-    """The sweep found `deadline_at` in the past."""
-
-
-Event = (
-    StartRefused
-    | StartAnswered
-    | TransactionOpened
-    | EvseTaken
-    | EnergyPaused
-    | EnergyFlows
-    | Heard
-    | TransactionDoubted
-    | StopAsked
-    | StopAnswered
-    | TransactionClosed
-    | DeadlinePassed
-)
+    vehicle_full: bool = (
+        False  # SUSPENDED because the vehicle takes nothing, not because the charger gives nothing
+    )
 
 
 class Effect(StrEnum):
@@ -277,11 +219,15 @@ def _evse_taken(life: Life, event: Event, now: datetime, timers: Timers) -> Outc
 
 
 def _energy_paused(life: Life, event: Event, now: datetime, timers: Timers) -> Outcome:
-    if life.state is not SessionState.CHARGING:
+    assert isinstance(event, EnergyPaused)
+    if life.state not in (SessionState.CHARGING, SessionState.SUSPENDED):
         return _believed(life), ()
-    seconds = timers.full_battery_grace_seconds or timers.stale_seconds
-    deadline = _after(now, seconds)
-    return replace(_believed(life), state=SessionState.SUSPENDED, deadline_at=deadline), ()
+    if life.state is SessionState.SUSPENDED and life.vehicle_full == event.by_vehicle:
+        return _believed(life), ()
+    full = event.by_vehicle and timers.full_battery_grace_seconds
+    deadline = _after(now, timers.full_battery_grace_seconds if full else timers.stale_seconds)
+    paused = replace(life, state=SessionState.SUSPENDED, deadline_at=deadline, vehicle_full=event.by_vehicle)
+    return _believed(paused), ()
 
 
 def _energy_flows(life: Life, event: Event, now: datetime, timers: Timers) -> Outcome:
@@ -310,7 +256,8 @@ def _heard(life: Life, event: Event, now: datetime, timers: Timers) -> Outcome:
 
 
 def _pause_is_unlimited(life: Life, timers: Timers) -> bool:
-    return life.state is SessionState.SUSPENDED and not timers.full_battery_grace_seconds
+    unlimited = not life.vehicle_full or not timers.full_battery_grace_seconds
+    return life.state is SessionState.SUSPENDED and unlimited
 
 
 def _transaction_doubted(life: Life, event: Event, now: datetime, timers: Timers) -> Outcome:
@@ -356,18 +303,28 @@ def _transaction_closed(life: Life, event: Event, now: datetime, timers: Timers)
     return replace(_over(life, SessionState.ENDED), stop_reason=reason), (Effect.CLOSE_BOOKS,)
 
 
+def _close_asked(life: Life, event: Event, now: datetime, timers: Timers) -> Outcome:
+    if life.state not in RUNNING:
+        raise IllegalMove(life.state, event)
+    return _closed_by_us(life, StopReason.OPERATOR)
+
+
+def _closed_by_us(life: Life, reason: StopReason) -> Outcome:
+    ended = replace(_over(life, SessionState.ENDED), stop_reason=life.stop_reason or reason)
+    return ended, (Effect.INFER_END, Effect.CLOSE_BOOKS)
+
+
 def _deadline_passed(life: Life, event: Event, now: datetime, timers: Timers) -> Outcome:
     if life.deadline_at is None or life.deadline_at > now:
         return life, ()  # someone was faster, or the deadline moved
     if life.state not in RUNNING:
         return _over(life, SessionState.EXPIRED), ()
     if life.doubted:
-        ended = replace(_over(life, SessionState.ENDED), stop_reason=life.stop_reason or StopReason.FORGOTTEN)
-        return ended, (Effect.INFER_END, Effect.CLOSE_BOOKS)
+        return _closed_by_us(life, StopReason.FORGOTTEN)
     if life.state is SessionState.STOPPING:
         after, effects = _send_stop(life, now, timers)
         return after, effects + _review_if_stubborn(after)
-    if life.state is SessionState.SUSPENDED and timers.full_battery_grace_seconds and not life.stale:
+    if life.state is SessionState.SUSPENDED and not _pause_is_unlimited(life, timers) and not life.stale:
         return _stop_asked(life, StopAsked(StopReason.BATTERY_FULL), now, timers)
     return _gone_silent(life, now, timers)
 
@@ -391,5 +348,6 @@ _HANDLERS: dict[type, Callable[[Life, Event, datetime, Timers], Outcome]] = {
     StopAsked: _stop_asked,
     StopAnswered: _stop_answered,
     TransactionClosed: _transaction_closed,
+    CloseAsked: _close_asked,
     DeadlinePassed: _deadline_passed,
 }

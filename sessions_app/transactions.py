@@ -102,8 +102,12 @@ class SessionDesk:
         if session is None or session.state not in RUNNING:
             return
         if fact.status in PAUSED:
-            following.note_pause(session, paused=True)
-            lifecycle.move(session, states.EnergyPaused(), now=fact.received_at, data={"status": fact.status})
+            by_vehicle = fact.status is EvseStatus.SUSPENDED_EV
+            # Time in which the charger gives nothing is not the driver's: it is not priced as parking.
+            following.note_pause(session, paused=by_vehicle)
+            lifecycle.move(
+                session, states.EnergyPaused(by_vehicle), now=fact.received_at, data={"status": fact.status}
+            )
         elif fact.status is EvseStatus.CHARGING:
             following.note_pause(session, paused=False)
             lifecycle.move(session, states.EnergyFlows(), now=fact.received_at)
@@ -224,7 +228,8 @@ def _attach(session: Session, fact: TransactionStarted) -> datetime | None:
         data={"meter_start_wh": fact.meter_start_wh, "clock_skew_seconds": session.clock_skew_seconds},
     )
     if session.evse.status in PAUSED:
-        lifecycle.move(session, states.EnergyPaused(), now=fact.received_at)
+        by_vehicle = session.evse.status == EvseStatus.SUSPENDED_EV
+        lifecycle.move(session, states.EnergyPaused(by_vehicle), now=fact.received_at)
     following.plan_from_start(session)
     update(session, ["stop_at", "limit_energy_wh"])
     return session.stop_at

@@ -102,6 +102,23 @@ class TestCharging:
         assert session.cost_incl_minor == 100  # what is shown is never beyond the hold
         assert stops_of(session) == 1
 
+    def test_a_power_that_the_register_contradicts_is_not_believed(self) -> None:
+        running = builders.cast().running(authorized_minor=100)  # 2 kWh, at 60 kW after 120 s
+        running.meter(energy_wh=1000, after_seconds=60, power_w=0)
+
+        stop_at = running.session.stop_at
+
+        assert stop_at is not None
+        assert stop_at <= running.started_at + timedelta(seconds=120)
+
+    def test_time_in_which_the_charger_gives_nothing_is_not_parking(self) -> None:
+        running = builders.cast().running()
+        report_status(running, EvseStatus.SUSPENDED_EVSE, after_seconds=10)
+        running.meter(energy_wh=0, after_seconds=20)
+
+        assert running.session.state == SessionState.SUSPENDED
+        assert not MeterSample.objects.get().parked
+
     def test_a_silent_meter_is_stopped_as_if_the_connector_gave_all_it_can(self) -> None:
         running = builders.cast().running(authorized_minor=100)  # 2 kWh at 150 kW: 48 s
 

@@ -143,6 +143,19 @@ class TestEnd:
                 running.payment.session_id, reason=StopReason.TERMINAL, actor="t", now=timezone.now()
             )
 
+    def test_staff_close_a_dead_chargers_session_once_and_it_is_billed_to_its_last_value(self) -> None:
+        running = builders.cast().running()
+        running.meter(energy_wh=1000, after_seconds=60)
+
+        session_id = running.payment.session_id
+        lifecycle.close_in_books(session_id, actor="staff", now=timezone.now())
+        with pytest.raises(NothingToStop):
+            lifecycle.close_in_books(session_id, actor="staff", now=timezone.now())
+
+        cdr = CDR.objects.get()
+        assert (cdr.energy_wh, cdr.total_incl_minor, cdr.duration_seconds) == (1000, 50, 60)
+        assert Transaction.objects.get(pk=running.transaction.pk).inferred
+
     def test_the_journal_replays_to_the_state(self) -> None:  # S15
         running = builders.cast().running()
         running.meter(energy_wh=1000, after_seconds=60)

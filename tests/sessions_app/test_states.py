@@ -124,6 +124,32 @@ def test_meter_values_do_not_lengthen_the_grace_time() -> None:
     assert after.deadline_at == paused.deadline_at
 
 
+def test_a_charger_that_gives_nothing_is_not_taken_for_a_full_battery() -> None:
+    paused, _ = moved(life(SessionState.CHARGING), states.EnergyPaused(by_vehicle=False))
+    assert paused.state is SessionState.SUSPENDED
+
+    after, effects = apply(paused, states.DeadlinePassed(), NOW + timedelta(seconds=901), TIMERS)
+
+    assert (after.state, after.stale) == (SessionState.SUSPENDED, True)
+    assert effects == ()
+
+
+def test_a_pause_of_the_charger_that_becomes_one_of_the_vehicle_starts_the_grace_time() -> None:
+    paused, _ = moved(life(SessionState.CHARGING), states.EnergyPaused(by_vehicle=False))
+
+    after, _ = apply(paused, states.EnergyPaused(by_vehicle=True), NOW + timedelta(seconds=100), TIMERS)
+
+    assert after.deadline_at == NOW + timedelta(seconds=700)
+
+
+@pytest.mark.parametrize("state", sorted(states.RUNNING))
+def test_staff_close_a_session_whose_charger_is_dead_at_its_last_value(state: SessionState) -> None:
+    after, effects = moved(life(state), states.CloseAsked())
+
+    assert (after.state, after.stop_reason) == (SessionState.ENDED, StopReason.OPERATOR)
+    assert effects == (Effect.INFER_END, Effect.CLOSE_BOOKS)
+
+
 def test_a_grace_time_of_zero_never_stops() -> None:
     timers = replace(TIMERS, full_battery_grace_seconds=0)
     paused, _ = apply(life(SessionState.CHARGING), states.EnergyPaused(), NOW, timers)
