@@ -123,7 +123,9 @@ class TestFaults:
             ({"energy_price": "1e9"}, "energy_price", "A number such as 0.59"),
             ({"energy_price": "9" * 9}, "energy_price", "At most 1000000."),
             ({"energy_price": ""}, "energy_price", "Write at least one price"),
-            ({"vat": "101"}, "energy_price", "At most 100."),
+            ({"vat": "101"}, "vat", "At most 100."),
+            ({"vat": ""}, "vat", "Name the rate"),
+            ({"energy_step": "99999999"}, "energy_step", "less than or equal"),
             ({"currency": "EUX"}, "currency", "not an ISO 4217 currency"),
             ({"currency": ""}, "currency", "required"),
             ({"tariff_id": "a b"}, "tariff_id", "Letters, digits"),
@@ -216,6 +218,14 @@ class TestExample:
         assert "Held on the card: 59.00 €" in body
         assert "used up at 100.000 kWh, after 40 min" in body
         assert "<html" not in body
+        assert not StoredTariff.objects.exists()
+
+    def test_a_new_tariff_is_priced_before_it_has_an_id_and_not_saved_so(self, editor: Client) -> None:
+        for action in ("preview", "save"):
+            body = text(editor.post("/tariffs/new/", form(action, tariff_id="")))
+
+            assert "29.50 €" in body
+            assert "Tariff id</a>: This field is required." in body
         assert not StoredTariff.objects.exists()
 
     def test_it_says_what_drivers_read_and_what_afir_finds(self, editor: Client) -> None:

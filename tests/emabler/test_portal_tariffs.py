@@ -59,6 +59,7 @@ class TestDoor:
     def test_what_does_not_exist_is_not_found(self, editor: Client) -> None:
         assert editor.get("/tariffs/9/").status_code == 404
         assert editor.get("/tariffs/9/edit/").status_code == 404
+        assert editor.get(f"/tariffs/{10**30}/").status_code == 404
         for act in ("attach", "detach", "offer"):
             assert editor.post(f"/tariffs/9/{act}", {"connector": "1"}).status_code == 404
 
@@ -186,6 +187,7 @@ class TestSaving:
         body = text(answer)
         assert "(afir.flat)" in body
         assert "(afir.time)" in body
+        assert "Saving is refused." in body
         assert site.name in body
         assert TariffVersion.objects.count() == 1
 

@@ -100,13 +100,18 @@ def posted(data: QueryDict, *, identity: Identity, new: bool) -> Draft:
     )
     if not new:
         del draft.main.fields["tariff_id"]
-    sound = all(form.is_valid() for _, form in draft.forms() if form is not draft.sample)
+    sound = all(_is_sound(form) for _, form in draft.forms() if form is not draft.sample)
     draft.sample.is_valid()
     if sound:
         read = _read_json if draft.mode == JSON else _read_form
         draft.terms = read(draft, identity, new)
     draft.problems = [problem for about, form in draft.forms() for problem in _problems(about, form)]
     return draft
+
+
+def _is_sound(form: forms.Form) -> bool:
+    """Whether prices can be read from it; a new tariff is priced before it has an id, and never saved so."""
+    return set(form.errors) <= {"tariff_id"}
 
 
 def count(data: QueryDict, prefix: str) -> int:
@@ -136,7 +141,7 @@ def _json(value: Any, indent: str) -> str:
 
 def _read_form(draft: Draft, identity: Identity, new: bool) -> Tariff | None:
     if new:
-        tariff_id = draft.main.cleaned_data["tariff_id"]
+        tariff_id = draft.main.cleaned_data.get("tariff_id", identity.id)
         identity = Identity(identity.country_code, identity.party_id, tariff_id)
     rules = [form.cleaned_data for form in draft.rules]
     notes = [form.cleaned_data for form in draft.notes]

@@ -10,7 +10,6 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 _DECIMAL = re.compile(r"(?P<whole>[0-9]{1,9})(?:[.,](?P<fraction>[0-9]{1,6}))?")
-MOMENT_FORMAT = "%Y-%m-%dT%H:%M:%S"
 YEARS = range(2000, 2101)  # what lies beyond is a slip of the finger, and breaks calendars
 
 
@@ -47,10 +46,12 @@ class WholeField(forms.IntegerField):
 
 
 class MomentField(forms.DateTimeField):
-    """A date with a time of day."""
+    """A date with a time of day, to the minute or, as OCPI's validity needs it, to the second."""
 
-    def __init__(self, **options: Any) -> None:
-        widget = forms.DateTimeInput(format=MOMENT_FORMAT, attrs={"type": "datetime-local", "step": "1"})
+    def __init__(self, *, seconds: bool = False, **options: Any) -> None:
+        attributes = {"type": "datetime-local"} | ({"step": "1"} if seconds else {})
+        pattern = "%Y-%m-%dT%H:%M:%S" if seconds else "%Y-%m-%dT%H:%M"
+        widget = forms.DateTimeInput(format=pattern, attrs=attributes)
         super().__init__(**{"widget": widget, "required": False, **options})
 
     def clean(self, value: Any) -> datetime | None:

@@ -68,8 +68,8 @@ class TariffForm(forms.Form):
     preauthorize_amount = ExactDecimalField(
         label="To hold on the card", required=False, help_text="Empty: the site's or the CPO's amount."
     )
-    start_at = MomentField(label="Valid from (UTC)")
-    end_at = MomentField(label="Valid to (UTC)")
+    start_at = MomentField(label="Valid from (UTC)", seconds=True)
+    end_at = MomentField(label="Valid to (UTC)", seconds=True)
     alt_url = forms.CharField(label="Web page about the price", max_length=255, required=False)
 
     def clean_currency(self) -> str:
@@ -82,6 +82,8 @@ class TariffForm(forms.Form):
         for side in ("incl", "excl"):
             message = "The greatest price is below the least."
             _in_order(self, f"min_price_{side}", f"max_price_{side}", message, equal=True)
+        if values.get("tax_included") == TaxIncluded.YES and "vat" in values and values["vat"] is None:
+            self.add_error("vat", "Name the rate that is included; 0 where none is.")
         if values.get("parking_after") and values.get("parking_price") is None:
             self.add_error("parking_price", "A price for these minutes is missing.")
         return values

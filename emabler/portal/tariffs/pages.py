@@ -187,11 +187,20 @@ def tariff_page(tariff_pk: int, query: str) -> TariffPage:
         connectors=_connectors(sold, CONNECTORS_SHOWN),
         connectors_hidden=max(amount["connectors"] - CONNECTORS_SHOWN, 0),
         sites=amount["sites"],
-        findings=[_found(*item) for item in _findings(terms, places).items()] if terms else [],
+        findings=_found_rows(terms, places) if terms else [],
         found=_connectors(_search(tariff, query), FOUND_SHOWN),
         query=query,
         journal=_journal(tariff_pk),
     )
+
+
+def findings_in_use(tariff_pk: int, terms: Terms) -> list[FoundRow]:
+    """Return what AFIR would have against these terms where the tariff is sold now. One query."""
+    return _found_rows(terms, _places([tariff_pk])[tariff_pk])
+
+
+def _found_rows(terms: Terms, places: list[Place]) -> list[FoundRow]:
+    return [_found(*item) for item in _findings(terms, places).items()]
 
 
 def _search(tariff: Tariff, query: str) -> Any:

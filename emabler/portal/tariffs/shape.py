@@ -112,7 +112,8 @@ def _add_element(
     for dimension, (kind, step) in _KINDS.items():
         price = prices.get(kind)
         if price is not None:
-            fields[f"elements[{len(elements)}].price_components[{len(components)}]"] = prefix + kind
+            path = f"elements[{len(elements)}].price_components[{len(components)}]"
+            fields |= {path: prefix + kind, f"{path}.vat": "vat", f"{path}.step_size": step}
             components.append(_component(main, dimension, price, main.get(step)))
     if components:
         fields[f"elements[{len(elements)}]"] = f"{prefix}energy_price"

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import datetime, time
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib import messages
@@ -19,7 +18,7 @@ from chargers.models import Connector, Site
 from emabler.portal.tariffs import saving
 from emabler.portal.tariffs.draft import FORM, JSON, Draft, opened, posted
 from emabler.portal.tariffs.example import Example, Setting, example
-from emabler.portal.tariffs.pages import TONES, tariff_list, tariff_page
+from emabler.portal.tariffs.pages import findings_in_use, tariff_list, tariff_page
 from emabler.portal.tariffs.rows import rearranged
 from emabler.portal.tariffs.shape import Identity, filled_from
 from emabler.portal.views import staff
@@ -28,7 +27,8 @@ from tariffs.engine.errors import UnknownTimeZone
 from tariffs.engine.money import to_minor
 from tariffs.engine.terms import Dimension, PriceComponent, TariffElement, TariffType, TaxIncluded
 from tariffs.engine.terms import Tariff as Terms
-from tariffs.models import Tariff
+from tariffs.engine.wall_clock import find_zone
+from tariffs.models import Tariff, TariffVersion
 
 QUERY_LENGTH = 60
 REASONS_SHOWN = 20
@@ -146,6 +146,8 @@ def _editor(request: HttpRequest, tariff: Tariff | None) -> HttpResponse:
         terms = stored or _suggested(tariff)
         sample = {"power_kw": setting.power_w // 1000, "starts_at": setting.starts_at.replace(tzinfo=None)}
         draft = opened(terms, sample=sample, mode=request.GET.get("mode", ""))
+        if tariff is None:
+            draft.main.initial["tariff_id"] = ""
         return _shown(request, tariff, draft, setting, based_on=version.number if version else 0)
     action = request.POST.get("action", "")
     data = rearranged(request.POST, action)
@@ -202,7 +204,7 @@ def _shown(
         "example": _example(draft, setting),
         "time_zone": setting.time_zone,
         "form_can": draft.terms is not None and filled_from(draft.terms) is not None,
-        "tones": TONES,
+        "in_use": findings_in_use(tariff.pk, draft.terms) if tariff and draft.terms else [],
     }
     part = request.POST.get("part") == "preview"
     return render(request, "portal/_tariff_preview.html" if part else "portal/tariff_editor.html", context)
@@ -216,7 +218,7 @@ def _example(draft: Draft, setting: Setting) -> Example | None:
             return None
         said = draft.sample.cleaned_data
         power_w = int(said["power_kw"] * 1000)
-        starts_at = said["starts_at"].replace(tzinfo=ZoneInfo(setting.time_zone))
+        starts_at = said["starts_at"].replace(tzinfo=find_zone(setting.time_zone))
     else:
         power_w, starts_at = setting.power_w, setting.starts_at
     return example(
@@ -248,9 +250,9 @@ def _setting(tariff: Tariff | None, stored: Terms | None) -> Setting:
     power_w = sold.aggregate(most=Max("max_power_w"))["most"] or 150_000
     zone = site.time_zone if site else "UTC"
     try:
-        local = ZoneInfo(zone)
-    except (OSError, ValueError, LookupError, UnknownTimeZone):
-        zone, local = "UTC", ZoneInfo("UTC")
+        local = find_zone(zone)
+    except UnknownTimeZone:
+        zone, local = "UTC", find_zone("UTC")
     today = timezone.now().astimezone(local).date()
     return Setting(
         power_w=max(power_w, 1000),
@@ -262,13 +264,16 @@ def _setting(tariff: Tariff | None, stored: Terms | None) -> Setting:
 
 
 def _suggested(tariff: Tariff | None) -> Terms:
-    """What a new tariff begins with."""
-    identity, energy = _identity(tariff), PriceComponent(Dimension.ENERGY, Decimal("0.49"))
+    """What a new tariff begins with: currency and VAT are those of the tariff written last."""
+    last = TariffVersion.objects.order_by("-pk").first()
+    like = last.terms() if last else None
+    vat = like.elements[0].price_components[0].vat if like else None
+    identity, energy = _identity(tariff), PriceComponent(Dimension.ENERGY, Decimal("0.49"), vat)
     return Terms(
         country_code=identity.country_code,
         party_id=identity.party_id,
         id=identity.id,
-        currency=tariff.currency if tariff else "EUR",
+        currency=like.currency if like else "EUR",
         elements=(TariffElement((energy,)),),
         tax_included=TaxIncluded.YES,
         type=TariffType.AD_HOC_PAYMENT,
