@@ -295,6 +295,8 @@ STOP_LATENCY_SECONDS = env.float("STOP_LATENCY_SECONDS", default=1.0)  # before 
 ZERO_ENERGY_THRESHOLD_WH = env.int("ZERO_ENERGY_THRESHOLD_WH", default=10)  # B15: below, nothing is charged
 CHARGE_ZERO_ENERGY_SESSIONS = env.bool("CHARGE_ZERO_ENERGY_SESSIONS", default=False)
 # Held where the tariff names no preauthorize_amount, in major units of the tariff's currency.
+# These amounts are in CPO_CURRENCY; a tariff in another currency is sold with an amount of its own or its site's.
+CPO_CURRENCY = env("CPO_CURRENCY", default="EUR")
 DEFAULT_PREAUTHORIZE_AC = env.amount("DEFAULT_PREAUTHORIZE_AC", default="30")
 DEFAULT_PREAUTHORIZE_DC = env.amount("DEFAULT_PREAUTHORIZE_DC", default="60")
 # Smallest hold that may start a session: less would end before the driver has walked away.

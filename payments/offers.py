@@ -2,10 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
 
+from django.conf import settings
 from django.db.models import F, Max
 
 from chargers.models import Connector
+from tariffs.engine.limit import preauthorize_minor
+from tariffs.engine.money import to_minor
+from tariffs.engine.terms import Tariff as Terms
 from tariffs.models import Tariff, TariffVersion
 
 # In order of preference: made for it, made for everyone, made for those without a contract's preference
@@ -32,7 +37,26 @@ def versions_on_offer(connectors: Sequence[Connector], at: datetime) -> dict[int
         if version := newest.get(tariff_pk):
             known = offers.get(connector_pk, version)
             offers[connector_pk] = min(known, version, key=_rank)
-    return offers
+    return {c.pk: offers[c.pk] for c in connectors if c.pk in offers and _has_hold(c, offers[c.pk])}
+
+
+def _has_hold(connector: Connector, version: TariffVersion) -> bool:
+    return hold_minor_for(connector, version.terms()) is not None
+
+
+def hold_minor_for(connector: Connector, terms: Terms) -> int | None:
+    """Return how much to hold: the tariff's amount, else the site's for AC or DC, else the CPO's.
+
+    None where nobody named an amount in the tariff's currency: 60 is little in EUR and nothing in JPY. Read
+    the connector with its EVSE's site.
+    """
+    site = connector.evse.site
+    named = site.preauthorize_dc if connector.is_dc else site.preauthorize_ac
+    if named is None and terms.currency == settings.CPO_CURRENCY:
+        named = settings.DEFAULT_PREAUTHORIZE_DC if connector.is_dc else settings.DEFAULT_PREAUTHORIZE_AC
+    if named is None and terms.preauthorize_amount is None:
+        return None
+    return preauthorize_minor(terms, to_minor(named or Decimal(0), terms.currency))
 
 
 def version_on_offer(connector: Connector, at: datetime) -> TariffVersion | None:

@@ -12,12 +12,13 @@ from chargers.models import Connector
 from payments import states
 from payments.errors import AmountTooLow, CurrencyMismatch, QuoteExpired, UnknownQuote
 from payments.models import Payment, PaymentEvent, Ptp, Quote, Terminal
-from payments.offers import version_on_offer
+from payments.offers import hold_minor_for, version_on_offer
 from payments.settlement import settle_locked, timers
 from sessions_app import lifecycle, live_cost
 from sessions_app.lifecycle import StartRequest
-from tariffs.engine.limit import preauthorize_minor
 from tariffs.engine.money import to_minor
+
+MINIMUM_PART = 30  # as 1 EUR is of the 30 EUR that an AC session holds by default
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +45,11 @@ def give_quote(*, ptp: Ptp, connector: Connector, language: str, now: datetime) 
     if version is None:
         raise UnknownQuote
     terms = version.terms()
-    hold_minor = preauthorize_minor(terms, default_hold_minor(connector, terms.currency))
+    hold_minor = hold_minor_for(connector, terms)
+    if hold_minor is None:
+        raise UnknownQuote
     at_start = live_cost.begin(terms, time_zone=connector.evse.site.time_zone, started_at=now)
-    least_minor = minimum_hold_minor(terms.currency) + at_start.cost().total_incl_minor
+    least_minor = minimum_hold_minor(terms.currency, hold_minor) + at_start.cost().total_incl_minor
     return Quote.objects.create(
         ptp=ptp,
         connector=connector,
@@ -60,17 +63,14 @@ def give_quote(*, ptp: Ptp, connector: Connector, language: str, now: datetime) 
     )
 
 
-def default_hold_minor(connector: Connector, currency: str) -> int:
-    """Return the hold where the tariff names none: the site's amount for AC or DC, else the CPO's."""
-    site = connector.evse.site
-    own = site.preauthorize_dc if connector.is_dc else site.preauthorize_ac
-    cpo = settings.DEFAULT_PREAUTHORIZE_DC if connector.is_dc else settings.DEFAULT_PREAUTHORIZE_AC
-    return to_minor(cpo if own is None else own, currency)
+def minimum_hold_minor(currency: str, hold_minor: int) -> int:
+    """Return the smallest hold that may start a session, besides what its start costs.
 
-
-def minimum_hold_minor(currency: str) -> int:
-    """Return the smallest hold that may start a session, besides what its start costs."""
-    return to_minor(settings.MINIMUM_HOLD, currency)
+    A currency that the CPO's setting does not speak of takes a small part of the hold asked for.
+    """
+    if currency == settings.CPO_CURRENCY:
+        return to_minor(settings.MINIMUM_HOLD, currency)
+    return -(-hold_minor // MINIMUM_PART)
 
 
 def find_quote(*, ptp: Ptp, quote_id: uuid.UUID, connector: Connector) -> Quote:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from payments.errors import UnknownQuote
 from tariffs.engine.terms import PriceLimit
 from tests import builders
 
@@ -48,3 +49,16 @@ def test_the_nearest_amount_is_held(
     settings.DEFAULT_PREAUTHORIZE_AC, settings.DEFAULT_PREAUTHORIZE_DC = Decimal(30), Decimal(60)
 
     assert held(power_type, site=site, **tariff) == minor
+
+
+def test_a_price_in_a_currency_that_nobody_named_an_amount_in_is_not_sold() -> None:
+    with pytest.raises(UnknownQuote):
+        held("DC", currency="JPY")
+
+
+def test_the_least_hold_in_another_currency_is_a_part_of_the_hold() -> None:
+    cast = builders.cast(terms=builders.tariff_terms(currency="JPY", preauthorize_amount=Decimal(6000)))
+
+    quote = cast.quote()
+
+    assert (quote.preauthorize_minor, quote.minimum_minor) == (6000, 200)

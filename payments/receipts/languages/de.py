@@ -52,8 +52,8 @@ GERMAN = Words(
     },
     money={
         "AUTHORIZED": "{held} sind auf Ihrer Karte vorgemerkt. Sie bezahlen nur, was Sie laden.",
-        "CAPTURING": "{amount} werden von Ihrer Karte abgebucht. Der Rest der vorgemerkten {held} wird frei.",
-        "CAPTURED": "{amount} wurden von Ihrer Karte abgebucht. Der Rest der vorgemerkten {held} wird frei.",
+        "CAPTURING": "{amount} werden von Ihrer Karte abgebucht. Mehr wird von den reservierten {held} nicht genommen.",
+        "CAPTURED": "{amount} wurden von Ihrer Karte abgebucht. Mehr wird von den reservierten {held} nicht genommen.",
         "PARTIALLY_CAPTURED": "{amount} wurden von Ihrer Karte abgebucht. {open} sind noch offen.",
         "CAPTURE_FAILED": "Die Zahlung von {open} ist fehlgeschlagen. Dieser Beleg ist nicht bezahlt.",
         "RELEASING": "Es wird nichts abgebucht. Die vorgemerkten {held} werden freigegeben.",

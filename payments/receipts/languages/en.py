@@ -52,8 +52,8 @@ ENGLISH = Words(
     },
     money={
         "AUTHORIZED": "{held} is held on your card. You pay only what you use.",
-        "CAPTURING": "{amount} is being charged to your card. The rest of the {held} that was held is released.",
-        "CAPTURED": "{amount} was charged to your card. The rest of the {held} that was held is released.",
+        "CAPTURING": "{amount} is being charged to your card. Nothing more of the {held} that was held is taken.",
+        "CAPTURED": "{amount} was charged to your card. Nothing more of the {held} that was held is taken.",
         "PARTIALLY_CAPTURED": "{amount} was charged to your card. {open} is still open.",
         "CAPTURE_FAILED": "The payment of {open} did not go through. This receipt is not paid.",
         "RELEASING": "Nothing is charged. The {held} held on your card is being released.",

@@ -52,8 +52,8 @@ FINNISH = Words(
     },
     money={
         "AUTHORIZED": "Kortiltasi on varattu {held}. Maksat vain siitä, mitä lataat.",
-        "CAPTURING": "Kortiltasi veloitetaan {amount}. Loput varatusta {held} vapautetaan.",
-        "CAPTURED": "Kortiltasi veloitettiin {amount}. Loput varatusta {held} vapautetaan.",
+        "CAPTURING": "Kortiltasi veloitetaan {amount}. Varatusta summasta {held} ei veloiteta enempää.",
+        "CAPTURED": "Kortiltasi veloitettiin {amount}. Varatusta summasta {held} ei veloiteta enempää.",
         "PARTIALLY_CAPTURED": "Kortiltasi veloitettiin {amount}. Avoinna on vielä {open}.",
         "CAPTURE_FAILED": "Maksu {open} ei onnistunut. Tätä kuittia ei ole maksettu.",
         "RELEASING": "Mitään ei veloiteta. Kortilta varattu {held} vapautetaan.",

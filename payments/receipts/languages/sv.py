@@ -52,8 +52,8 @@ SWEDISH = Words(
     },
     money={
         "AUTHORIZED": "{held} är reserverat på ditt kort. Du betalar bara för det du laddar.",
-        "CAPTURING": "{amount} dras från ditt kort. Resten av reserverade {held} frigörs.",
-        "CAPTURED": "{amount} drogs från ditt kort. Resten av reserverade {held} frigörs.",
+        "CAPTURING": "{amount} debiteras ditt kort. Inget mer av det reserverade beloppet {held} dras.",
+        "CAPTURED": "{amount} har debiterats ditt kort. Inget mer av det reserverade beloppet {held} dras.",
         "PARTIALLY_CAPTURED": "{amount} drogs från ditt kort. {open} är fortfarande obetalt.",
         "CAPTURE_FAILED": "Betalningen av {open} gick inte igenom. Kvittot är inte betalt.",
         "RELEASING": "Inget dras. De {held} som reserverats på ditt kort frigörs.",
