@@ -4,6 +4,7 @@ Call these inside the transaction of whatever asks, so that the wish and its rea
 outcome comes back through `desk.command_settled` with the `reference` given here.
 """
 
+import logging
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -17,6 +18,7 @@ from chargers.facts import CommandAction, CommandOutcome, CommandSettled
 from chargers.models import EVSE, ChargingStation, Command, Transaction
 from chargers.wake import push_to_charger
 
+logger = logging.getLogger(__name__)
 SWEEP_BATCH = 500
 
 
@@ -146,12 +148,16 @@ def expire(now: datetime) -> int:
     for command_pk, state in overdue.values_list("pk", "state")[:SWEEP_BATCH]:
         unsent = state == Command.State.QUEUED
         outcome = CommandOutcome.UNSENT if unsent else CommandOutcome.UNANSWERED
-        with transaction.atomic():
-            settled += settle(
-                command_pk=command_pk,
-                outcome=outcome,
-                now=now,
-                expected=(state,),
-                detail=outcome.value.lower(),
-            )
+        try:
+            with transaction.atomic():
+                settled += settle(
+                    command_pk=command_pk,
+                    outcome=outcome,
+                    now=now,
+                    expected=(state,),
+                    detail=outcome.value.lower(),
+                )
+        except Exception:
+            # One broken row must not keep the others waiting; it is found again by the next sweep.
+            logger.exception("command %s could not be settled", command_pk)
     return settled

@@ -85,6 +85,11 @@ class Sender:
                 logger.exception("commands of %s wait for the database", self._link.identity)
                 await asyncio.sleep(RETRY_SECONDS)
                 self._awake.set()
+            except Exception:
+                # A fault of ours with one command must not silence the station until it reconnects.
+                logger.exception("a command of %s failed", self._link.identity)
+                await asyncio.sleep(RETRY_SECONDS)
+                self._awake.set()
 
     async def _send_next(self) -> bool:
         outgoing = await database.in_transaction(partial(claim_next, self._link))
