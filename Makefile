@@ -1,7 +1,7 @@
 # Every command of the project; `make` alone lists them. Needs Python 3.11 or newer with venv, and make.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint imports types migrations deploy-check journey price-diff format requirements clean
+.PHONY: help setup demo test check lint imports types migrations deploy-check journey bench price-diff format requirements clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -59,13 +59,19 @@ journey: setup ## play complete payments against a running server: every scenari
 price-diff: setup ## price random sessions with two pricers and compare (N=100000, SEED=1 plays one again)
 	@$(BIN)/python -m tests.tariffs.price_diff --runs $(or $(N),2000) $(if $(SEED),--seed $(SEED))
 
+bench: setup ## measure it against what this machine can do (docs/performance.md); about four minutes
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	$(BIN)/python -m benchmarks.live_cost
+	$(BIN)/python -m benchmarks.http
+	$(BIN)/python -m benchmarks.ocpp
+
 format: setup ## let ruff lay out the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 requirements: setup ## compile requirements/*.in to pinned and hashed requirements/*.txt
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
-	@for set in base dev; do \
+	@for set in base dev bench; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 			--no-emit-index-url requirements/$$set.in -o requirements/$$set.txt || exit 1; \
 	done
