@@ -1,4 +1,4 @@
-"""Live cost: one more sample, against pricing the whole session again at every sample.
+"""Live cost: one more sample, against pricing the whole session again; a finished session, against a naive pricer.
 
 Run: python -m benchmarks.live_cost. Needs no database and no server.
 """
@@ -12,6 +12,7 @@ import django
 
 SAMPLES = 480  # two hours, one every 15 seconds
 INTERVAL = timedelta(seconds=15)
+SESSIONS = 10_000
 ROUNDS = 5
 
 
@@ -27,6 +28,7 @@ def main() -> int:
     from tariffs.engine.pricing import price
     from tariffs.engine.usage import Segment, Usage
     from tests import builders
+    from tests.tariffs.slow_pricer import slow_price
 
     tariff = builders.tariff_terms(**terms())
     began = datetime(2026, 5, 4, 20, 30, tzinfo=UTC)  # night begins while it charges
@@ -45,14 +47,18 @@ def main() -> int:
         LiveCost.from_state(tariff, "Europe/Helsinki", state).advance(next_one).to_state()
 
     again = _microseconds(lambda: price(tariff, half), 20)
+    stored = _microseconds(from_the_row, 500)
     print(f"{'one more sample in the middle of 480':44} {'µs':>8}  ratio")
     _tell("price the session so far again", again, again)
     _tell("advance, with the total", _microseconds(lambda: middle.advance(next_one).totals(), 500), again)
-    _tell("the same, read from and written to a row", _microseconds(from_the_row, 500), again)
-    whole = _microseconds(lambda: price(tariff, usage), 10)
-    print(
-        f"a finished session of {SAMPLES} samples: {whole / 1000:.1f} ms, {whole / SAMPLES:.1f} µs a sample"
-    )
+    _tell("the same, read from and written to a row", stored, again)
+    print(f"{SESSIONS} running sessions, a sample every {INTERVAL.seconds} s: share of one core")
+    for what, each in (("price the session so far again", again), ("incremental, through the row", stored)):
+        print(f"  {what:42} {each * SESSIONS / INTERVAL.seconds / 1e4:7.1f}%")
+    naive = _microseconds(lambda: slow_price(tariff, usage), 1)
+    print(f"{f'a finished session of {SAMPLES} samples':44} {'µs':>8}  ratio")
+    _tell("naive: fractions, cut by cut", naive, naive)
+    _tell("the engine", _microseconds(lambda: price(tariff, usage), 10), naive)
     return 0
 
 
