@@ -2,15 +2,22 @@
 
 import hashlib
 import secrets
+import string
 
 from chargers.models import ChargingStation
 
-SECRET_BYTES = 15  # 20 characters of base64url: OCPP 1.6 allows 16 to 20 bytes (security whitepaper, A00)
+# OCPP 1.6 allows 16 to 20 bytes (security whitepaper, A00): 20 letters and digits are 119 bits.
+SECRET_LENGTH = 20
+SECRET_ALPHABET = string.ascii_letters + string.digits
 
 
 def generate_secret() -> str:
-    """Return a new random password of 20 printable characters (120 bits)."""
-    return secrets.token_urlsafe(SECRET_BYTES)
+    """Return a new random password of 20 letters and digits.
+
+    No sign among them: a password that begins with a dash is taken for an option by every command line, and
+    people type these into chargers' menus.
+    """
+    return "".join(secrets.choice(SECRET_ALPHABET) for _ in range(SECRET_LENGTH))
 
 
 def hash_secret(secret: str | bytes) -> str:

@@ -18,7 +18,7 @@ class Charger:
     def __init__(
         self, identity: str, *, url: str, password: str, options: tuple[str, ...], env: dict[str, str]
     ) -> None:
-        words = ("simulate_charger", identity, "--url", url, "--password", password, *options)
+        words = ("simulate_charger", identity, "--url", url, f"--password={password}", *options)
         self._process: subprocess.Popen[str] = processes.start(processes.manage(*words), env=env, talks=True)
         self._log: list[dict[str, Any]] = []
         self._news = threading.Condition()

@@ -132,7 +132,8 @@ class SimulatedChargers:
             "--plug-after": PLUG_AFTER_SECONDS,
             "--leave-after": LEAVE_AFTER_SECONDS,
         }
-        words = [str(word) for option in options.items() for word in option]
+        # In one word: a generated password may begin with a dash, and would pass for an option.
+        words = [f"{name}={value}" for name, value in options.items()]
         log = settings.VAR_DIR / f"charger-{charger.identity}.log"
         with log.open("wb") as output:
             return subprocess.Popen(  # noqa: S603  (our own command, arguments from our own file)
