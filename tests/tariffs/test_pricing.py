@@ -1,5 +1,6 @@
 """Rules of a price that the OCPI text states without an example."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -263,6 +264,19 @@ def test_a_cost_is_capped_at_the_hold_and_the_rest_written_off():
     assert sum(line.excl_minor for line in capped.lines) == capped.total_excl_minor
     assert sum(group.gross_minor for group in capped.vat_groups()) == 5_000
     assert cost.capped(6_310) is cost
+
+
+def test_a_line_that_bears_no_vat_gets_none_when_a_limit_takes_money_off():
+    terms = tariff(element(component("FLAT", "1.00"), component("ENERGY", "0.4701", "25.5")))
+    usage = session(MONDAY, charge=(60, 30_000))
+    limits = range(1_001, 1_500, 10)
+
+    capped = [price(terms, usage).capped(limit) for limit in limits]
+    most = [PriceLimit(Decimal(limit) / 125, Decimal(limit) / 100) for limit in limits]
+    adjusted = [price(replace(terms, max_price=limit), usage) for limit in most]
+
+    flat = [line for cost in capped + adjusted for line in cost.lines if line.dimension is LineKind.FLAT]
+    assert {(line.excl_minor, line.incl_minor) for line in flat} == {(100, 100)}
 
 
 def test_a_cap_of_nothing_leaves_nothing():
