@@ -1,6 +1,7 @@
 """What the driver reads: the page through a session's life, the receipt, the PDF, and what stays hidden."""
 
 import re
+import string
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from payments.models import Receipt
 from payments.receipts import throttle
 from payments.receipts.languages import WORDS
 from payments.receipts.page import Phase
-from payments.receipts.tokens import token_for
+from payments.receipts.tokens import session_of, token_for
 from payments.states import CaptureStatus, PaymentState
 from sessions_app import lifecycle
 from sessions_app.models import Session
@@ -234,6 +235,14 @@ class TestDoor:
 
         assert {answer.status_code for answer in answers} == {404}
         assert len({answer.content for answer in answers}) == 1
+
+    def test_a_token_has_one_writing_only(self) -> None:
+        session_id = uuid.UUID(int=7)
+        token = token_for(session_id)
+
+        opened = {last for last in string.ascii_letters + string.digits if session_of(token[:-1] + last)}
+
+        assert opened == {token[-1]}
 
     @pytest.mark.parametrize("suffix", ["", ".pdf", "/qr.svg", "?part=live"])
     def test_no_answer_is_cached_indexed_or_told_to_others(self, suffix: str) -> None:
