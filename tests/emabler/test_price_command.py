@@ -265,3 +265,10 @@ def test_the_command_runs_without_a_database(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert Fraction(json.loads(done.stdout)["exact_incl_vat"]) == Fraction("2.95")
+
+
+def test_a_tariff_that_has_no_name_yet_can_be_priced(run: Run) -> None:
+    named = tariff({"type": "ENERGY", "price": 0.25, "vat": 20, "step_size": 1})
+    unnamed = {k: v for k, v in named.items() if k not in ("country_code", "party_id", "id", "last_updated")}
+
+    assert run(unnamed, usage(segment(energy_kwh="4"))) == run(named, usage(segment(energy_kwh="4")))

@@ -19,6 +19,13 @@ from tariffs.engine.pricing import price
 from tariffs.engine.terms import Tariff
 
 EXIT_INVALID: Final = 2
+# What names a tariff has no part in its price: a tariff that is still being written can be priced without.
+UNNAMED: Final = {
+    "country_code": "XX",
+    "party_id": "XXX",
+    "id": "unnamed",
+    "last_updated": "1970-01-01T00:00:00Z",
+}
 
 T_ = TypeVar("T_")
 
@@ -70,6 +77,8 @@ def read_tariff(document: object, *, tariff_at: str | None = None) -> Tariff:
         if len(document["tariffs"]) != 1:
             raise _invalid("tariffs", "A CDR with exactly one tariff is expected.")
         document, path = document["tariffs"][0], "tariffs[0]"
+    if isinstance(document, dict):
+        document = {**UNNAMED, **document}
     tariff = parse_tariff(document, path=path)
     if tariff_at is not None:
         _check_validity(tariff, tariff_at)
