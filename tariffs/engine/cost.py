@@ -143,14 +143,12 @@ def build_cost(
     cost = Cost(currency, (), total_excl, total_incl, taxes_unknown)
     scale = 10 ** minor_digits(currency)
     incl = largest_remainder([line.incl * scale for line in lines], cost.total_incl_minor)
-    # VAT is not more than the line's gross, so that no net is negative. A correction knows no such bound: held to
-    # one, it would push its share of VAT onto lines that bear none.
+    # VAT is not more than the line's gross, so that no net is negative; and a line that bears none is the last to get
+    # a cent of it, after corrections.
     vat = largest_remainder(
         [(line.incl - line.excl) * scale for line in lines],
         cost.total_vat_minor,
-        ceilings=[
-            None if line.dimension in _CORRECTIONS else gross for line, gross in zip(lines, incl, strict=True)
-        ],
+        ceilings=[0 if line.incl == line.excl else gross for line, gross in zip(lines, incl, strict=True)],
     )
     shared = tuple(
         replace(line, incl_minor=gross, excl_minor=gross - tax)

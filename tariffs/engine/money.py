@@ -119,21 +119,20 @@ def parse_amount(text: object, currency: str) -> int:
 
 
 def largest_remainder(
-    parts: Sequence[Exact], total: int, *, ceilings: Sequence[int | None] | None = None
+    parts: Sequence[Exact], total: int, *, ceilings: Sequence[int] | None = None
 ) -> list[int]:
     """Round parts (in minor units) to integers that sum to `total` exactly.
 
     Each part is floored; what is missing goes, one unit each, to the largest remainders, first come
-    first at a tie. A part that stands at its ceiling is served only when nobody else is left; `None` is
-    no ceiling. `total` must be within one unit per part of the floors' sum; anything else is a fault of the caller.
+    first at a tie. A part that stands at its ceiling is served only when nobody else is left. `total`
+    must be within one unit per part of the floors' sum; anything else is a fault of the caller.
     """
     shares = [math.floor(part) for part in parts]
     missing = total - sum(shares)
     assert 0 <= missing <= len(shares), "the total does not belong to these parts"
 
     def rank(index: int) -> tuple[bool, Exact]:
-        ceiling = None if ceilings is None else ceilings[index]
-        full = ceiling is not None and shares[index] >= ceiling
+        full = ceilings is not None and shares[index] >= ceilings[index]
         return full, shares[index] - parts[index]
 
     for index in sorted(range(len(shares)), key=rank)[:missing]:
