@@ -178,6 +178,9 @@ class Connector(models.Model):
         default=dict, blank=True, help_text="fields of the imported Connector we do not use"
     )
     updated_at = models.DateTimeField(default=timezone.now)
+    tariffs_changed_at = models.DateTimeField(
+        default=timezone.now, help_text="when another tariff was attached or taken away"
+    )
 
     class Meta:
         constraints: ClassVar = [

@@ -47,13 +47,17 @@ def register(topic: str, carrier: Carrier) -> None:
     _carriers[topic] = carrier
 
 
-def tell(*, ptp: Ptp, topic: str, subject: str, now: datetime) -> OutboxMessage:
+def tell(*, ptp: Ptp, topic: str, subject: str, now: datetime, lane: str = "") -> OutboxMessage:
     """Store that the PTP must hear of `subject`, inside the caller's transaction, and wake a worker.
 
-    News of a subject that waits already is the same message, with the newest content.
+    News of a subject that waits already is the same message, with the newest content. Messages of one lane
+    leave one after the other, the oldest first.
     """
     message, created = OutboxMessage.objects.get_or_create(
-        ptp=ptp, topic=topic, subject=subject, defaults={"created_at": now, "next_attempt_at": now}
+        ptp=ptp,
+        topic=topic,
+        subject=subject,
+        defaults={"lane": lane, "created_at": now, "next_attempt_at": now},
     )
     if not created:
         OutboxMessage.objects.filter(pk=message.pk).update(

@@ -1,8 +1,9 @@
 """From the price shown to the session started: quotes, and opening a payment for an approved hold."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -11,7 +12,7 @@ from chargers.failpoints import failpoint
 from chargers.models import Connector
 from payments import states
 from payments.errors import AmountTooLow, CurrencyMismatch, QuoteExpired, UnknownQuote
-from payments.models import Payment, PaymentEvent, Ptp, Quote, Terminal
+from payments.models import OcpiConnection, Payment, PaymentEvent, Ptp, Quote, Terminal
 from payments.offers import hold_minor_for, version_on_offer
 from payments.settlement import settle_locked, timers
 from sessions_app import lifecycle, live_cost
@@ -26,10 +27,12 @@ class Hold:
     """An approved preauthorisation as the PTP reports it; the amount in minor units."""
 
     ptp: Ptp
-    terminal: Terminal
+    terminal: Terminal | None
     authorization_reference: str
     authorized_minor: int
     currency: str
+    connection: OcpiConnection | None = None
+    token: dict[str, Any] = field(default_factory=dict)
     card_scheme: str = ""
     card_last4: str = ""
     language: str = "en"
@@ -106,7 +109,7 @@ def open_payment(hold: Hold, quote: Quote, *, now: datetime) -> Payment:
                 limit_minor=hold.authorized_minor,
                 tariff_version=quote.tariff_version,
             ),
-            actor=f"terminal {hold.terminal.terminal_id}",
+            actor=f"terminal {hold.terminal.terminal_id}" if hold.terminal else hold.ptp.name,
             now=now,
         )
         payment.session = session
@@ -131,6 +134,8 @@ def _payment(hold: Hold, now: datetime) -> Payment:
     payment = Payment(
         ptp=hold.ptp,
         terminal=hold.terminal,
+        connection=hold.connection,
+        token=hold.token,
         authorization_reference=hold.authorization_reference,
         currency=hold.currency,
         card_scheme=hold.card_scheme,

@@ -17,7 +17,7 @@ from chargers.failpoints import failpoint
 from payments import outbox, states
 from payments.errors import IdempotencyConflict
 from payments.idempotency import fingerprint
-from payments.models import Confirmation, Payment, PaymentEvent
+from payments.models import Confirmation, Payment, PaymentEvent, Ptp
 from payments.receipts import issue
 from payments.states import CaptureStatus, Effect, Timers
 from sessions_app.models import CDR, Session
@@ -25,6 +25,9 @@ from sessions_app.states import SessionState
 
 SETTLEMENT_DUE = "settlement.due"
 SESSION_UPDATED = "session.updated"
+# What a payment that came by OCPI is told by; its subject is the payment.
+OCPI_SESSION = "ocpi.session"
+OCPI_CDR = "ocpi.cdr"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +39,8 @@ class CaptureReport:
     amount_minor: int
     currency: str
     eft_data: list[str] = field(default_factory=list)
+    message: str = ""
+    document: dict[str, Any] = field(default_factory=dict)  # the OCPI object as it came
 
 
 def timers() -> Timers:
@@ -111,14 +116,17 @@ def move(
         _EFFECTS[effect](payment, now)
 
 
-def confirm(payment_id: uuid.UUID, report: CaptureReport, *, now: datetime) -> Payment:
+def confirm(
+    payment_id: uuid.UUID, report: CaptureReport, *, now: datetime, amendable: bool = False
+) -> Payment:
     """Book what the PTP captured; a repeat of the same confirmation changes nothing.
 
-    Raises IdempotencyConflict when the same confirmation id comes with another content.
+    With `amendable` (OCPI, where a SUCCESS after FAILED may bear the same id) another content is one more
+    confirmation; without, it raises IdempotencyConflict.
     """
     with transaction.atomic():
         payment = locked(payment_id)
-        stored = _store_confirmation(payment, report, now)
+        stored = _store_confirmation(payment, report, now, amendable=amendable)
         if stored is None:
             return payment
         failpoint("F23_confirmation_in_tx")
@@ -137,27 +145,52 @@ def _book(payment: Payment, confirmation: Confirmation, now: datetime) -> None:
     move(payment, event, now=now, actor=payment.ptp.name, data=data)
 
 
-def _store_confirmation(payment: Payment, report: CaptureReport, now: datetime) -> Confirmation | None:
-    """Store and return it; None when the same one is stored already."""
-    request_hash = fingerprint({"payment": payment.pk, **vars(report)})
+def store_orphan(
+    ptp: Ptp, authorization_reference: str, report: CaptureReport, *, now: datetime
+) -> Confirmation:
+    """Keep a confirmation of a hold that we do not know (B29): money facts are never dropped."""
+    request_hash = fingerprint({"reference": authorization_reference, **_told(report)})
+    orphan, _ = Confirmation.objects.get_or_create(
+        ptp=ptp,
+        confirmation_id=report.confirmation_id,
+        request_hash=request_hash,
+        defaults={
+            **vars(report),
+            "payment": None,
+            "authorization_reference": authorization_reference,
+            "received_at": now,
+        },
+    )
+    return orphan
+
+
+def _store_confirmation(
+    payment: Payment, report: CaptureReport, now: datetime, *, amendable: bool
+) -> Confirmation | None:
+    """Store and return it; None when the same one is stored already. The payment's row is locked."""
+    request_hash = fingerprint({"payment": payment.pk, **_told(report)})
+    known = Confirmation.objects.filter(ptp=payment.ptp, confirmation_id=report.confirmation_id)
+    if known.filter(request_hash=request_hash).exists():
+        return None
+    if not amendable and known.exists():
+        raise IdempotencyConflict
     try:
         with transaction.atomic():
             return Confirmation.objects.create(
                 ptp=payment.ptp,
                 payment=payment,
-                confirmation_id=report.confirmation_id,
-                status=report.status,
-                amount_minor=report.amount_minor,
-                currency=report.currency,
-                eft_data=report.eft_data,
                 request_hash=request_hash,
                 received_at=now,
+                authorization_reference=payment.authorization_reference,
+                **vars(report),
             )
     except IntegrityError:
-        known = Confirmation.objects.get(ptp=payment.ptp, confirmation_id=report.confirmation_id)
-        if known.request_hash != request_hash:
-            raise IdempotencyConflict from None
-        return None
+        return None  # the same one, told twice at once about two payments: one of them has it
+
+
+def _told(report: CaptureReport) -> dict[str, Any]:
+    """What tells two confirmations apart: all but the document, whose time stamp is another at each sending."""
+    return {name: value for name, value in vars(report).items() if name != "document"}
 
 
 def acknowledge_release(payment_id: uuid.UUID, *, now: datetime) -> Payment:
@@ -176,14 +209,29 @@ def sweep_one(payment_id: uuid.UUID, *, now: datetime) -> None:
 
 
 def _tell_due(payment: Payment, now: datetime) -> None:
-    if payment.ptp.webhook_url:
-        outbox.tell(ptp=payment.ptp, topic=SETTLEMENT_DUE, subject=str(payment.pk), now=now)
+    """Tell by the door that the payment came through, what is to be captured or released."""
+    subject = str(payment.pk)
+    if payment.connection_id is not None:
+        lane = lane_of(payment)
+        outbox.tell(ptp=payment.ptp, topic=OCPI_SESSION, subject=subject, lane=lane, now=now)
+        outbox.tell(ptp=payment.ptp, topic=OCPI_CDR, subject=subject, lane=lane, now=now)
+    elif payment.ptp.webhook_url:
+        outbox.tell(ptp=payment.ptp, topic=SETTLEMENT_DUE, subject=subject, now=now)
 
 
 def tell_session_updated(payment: Payment, *, now: datetime) -> None:
     """Let the PTP know that there is news of a session; the newest state is what it will be told."""
+    subject = str(payment.pk)
     with transaction.atomic():
-        outbox.tell(ptp=payment.ptp, topic=SESSION_UPDATED, subject=str(payment.pk), now=now)
+        if payment.connection_id is not None:
+            outbox.tell(ptp=payment.ptp, topic=OCPI_SESSION, subject=subject, lane=lane_of(payment), now=now)
+        elif payment.ptp.webhook_url:
+            outbox.tell(ptp=payment.ptp, topic=SESSION_UPDATED, subject=subject, now=now)
+
+
+def lane_of(payment: Payment) -> str:
+    """Return the lane in which a session's messages leave: the Session before its CDR."""
+    return f"session:{payment.session_id}"
 
 
 def _issue_receipt(payment: Payment, now: datetime) -> None:

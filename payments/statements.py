@@ -23,9 +23,12 @@ _KINDS = {"ENERGY": "energy", "TIME": "time", "PARKING_TIME": "parking", "FLAT":
 
 
 def payments_of(ptp: Ptp) -> QuerySet[Payment]:
-    """Return a PTP's payments with all that a statement reads but the CDR, in one query."""
+    """Return a PTP's payments that came by the native API, with all that a statement reads but the CDR.
+
+    One query. What came by OCPI is settled there: told by both doors, it might be captured twice.
+    """
     return (
-        Payment.objects.filter(ptp=ptp, session__isnull=False)
+        Payment.objects.filter(ptp=ptp, session__isnull=False, connection=None)
         .select_related("terminal", "receipt", "session__connector", "session__evse__site")
         .defer("receipt__document", "receipt__pdf", "session__cost_state", "session__tariff_snapshot")
     )
@@ -150,7 +153,7 @@ def utc(at: datetime | None) -> str | None:
 def _names(payment: Payment, session: Session) -> dict[str, Any]:
     return {
         "id": str(session.pk),
-        "terminal_id": payment.terminal.terminal_id,
+        "terminal_id": payment.terminal.terminal_id if payment.terminal else None,
         "connector_id": str(session.connector.public_id),
         "evse_uid": session.evse.uid,
         "label": session.evse.label,

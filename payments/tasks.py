@@ -30,8 +30,7 @@ def follow_session(session_id: str) -> None:
         return
     if payment.session.is_over:
         settlement.settle(payment.pk, now=timezone.now())
-    if payment.ptp.webhook_url:
-        settlement.tell_session_updated(payment, now=timezone.now())
+    settlement.tell_session_updated(payment, now=timezone.now())
 
 
 @shared_task(name="payments.tasks.sweep_payments")  # type: ignore[untyped-decorator]

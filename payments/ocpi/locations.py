@@ -2,12 +2,14 @@
 
 OCPI 2.3.0 mod_locations. A Location is a whole: a field that it leaves out is empty. Fields that we do not
 use are kept as they came (`source`) and are written back. JSON is loaded with `parse_float=Decimal`.
+
+Without a version, a document says what we store: the network file. With one it is what a peer of that
+version gets, where required fields are there and an EVSE tells that it is paid for at a terminal.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -15,7 +17,8 @@ from enum import StrEnum
 from typing import Any, Final
 
 from payments.ocpi.countries import ALPHA_3
-from payments.ocpi.reading import Reader
+from payments.ocpi.dialects import Kind, Version, in_dialect
+from payments.ocpi.reading import Reader, exact, given, plain
 from payments.ocpi.tariffs import utc_text
 from tariffs.engine.errors import InvalidInput, UnknownTimeZone
 from tariffs.engine.wall_clock import find_zone
@@ -152,7 +155,7 @@ def read_location(reader: Reader) -> SiteEntry:
         postal_code=reader.text("postal_code", longest=10) or "",
         latitude=latitude,
         longitude=longitude,
-        publish=_flag(reader, "publish", default=True),
+        publish=reader.flag("publish", default=True),
         commissioned_on=reader.parsed("commissioned_on", _DATE, date.fromisoformat),
         evses=tuple(_evse(item) for item in reader.items("evses", most=MAX_EVSES)),
         source=_source(reader, _LOCATION_FIELDS),
@@ -205,13 +208,6 @@ def _positive(reader: Reader, name: str, *, most: int, required: bool = False) -
     return value or 0
 
 
-def _flag(reader: Reader, name: str, *, default: bool) -> bool:
-    value = reader.value(name)
-    if value is not None and not isinstance(value, bool):
-        reader.fault(name, "invalid", "true or false is expected.")
-    return value if isinstance(value, bool) else default
-
-
 def _country(reader: Reader) -> str:
     country = reader.text("country", longest=3, required=True) or ""
     if country and country not in ALPHA_3:
@@ -245,62 +241,56 @@ def _degrees(reader: Reader, name: str, *, most: int) -> Decimal | None:
 
 
 def _source(reader: Reader, known: frozenset[str]) -> dict[str, Any]:
-    return _given({name: plain(value) for name, value in reader.fields.items() if name not in known})
+    return given({name: plain(value) for name, value in reader.fields.items() if name not in known})
 
 
-def plain(value: object) -> Any:
-    """A JSON value as a database stores it: decimals become numbers of JSON again.
+# --- Written --------------------------------------------------------------------------------------
 
-    What passes here is never priced: the shares of an energy mix, say.
+NOT_AVAILABLE: Final = "#NA"  # OCPI 2.3.0 transport_and_format: a required text that cannot be filled
+# A required place that nobody entered. A Location or CDR without it is refused by strict peers, and a refused
+# CDR is money that is not captured; so a site without a place is sold from the Gulf of Guinea until it has one.
+NOWHERE: Final = {"latitude": "0.00000", "longitude": "0.00000"}
+_PAID_AT_A_TERMINAL: Final = ("REMOTE_START_STOP_CAPABLE", "CONTACTLESS_CARD_SUPPORT")
+
+
+def location_document(site: SiteEntry, version: Version | None = None) -> dict[str, Any]:
+    """Write an OCPI Location; empty fields are left out, `source` comes back as it came.
+
+    For a peer of `version`, EVSEs without a connector are left out (a connector is required), and
+    `last_updated` is the newest of the site and all that stands there.
     """
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, Mapping):
-        return {name: plain(item) for name, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, list) else value
-
-
-def location_document(site: SiteEntry) -> dict[str, Any]:
-    """Write an OCPI Location; empty fields are left out, `source` comes back as it came."""
-    return _given(
+    evses = [evse for evse in site.evses if version is None or evse.connectors]
+    document = given(
         {
             "country_code": site.country_code,
             "party_id": site.party_id,
             "id": site.location_id,
             "publish": site.publish,
             "name": site.name,
-            "address": site.address,
-            "city": site.city,
+            "address": site.address or (version and NOT_AVAILABLE),
+            "city": site.city or (version and NOT_AVAILABLE),
             "postal_code": site.postal_code,
             "country": site.country,
-            "coordinates": _coordinates_document(site),
+            "coordinates": place_document(site.latitude, site.longitude) or (version and NOWHERE),
             "time_zone": site.time_zone,
             "commissioned_on": site.commissioned_on and site.commissioned_on.isoformat(),
-            "evses": [evse_document(evse) for evse in site.evses],
-            **site.source,
-            "last_updated": utc_text(site.updated_at),
+            "evses": [_evse_document(evse, published=version is not None) for evse in evses],
+            **exact(site.source),
+            "last_updated": utc_text(_newest(site.updated_at, *map(_changed_at, evses))),
         }
     )
+    return document if version is None else in_dialect(Kind.LOCATION, document, version)
 
 
-def evse_document(evse: EvseEntry) -> dict[str, Any]:
-    """Write an OCPI EVSE."""
-    return _given(
-        {
-            "uid": evse.uid,
-            "evse_id": evse.evse_id,
-            "status": "REMOVED" if evse.removed else evse.status,
-            "physical_reference": evse.physical_reference,
-            "connectors": [connector_document(connector) for connector in evse.connectors],
-            **evse.source,
-            "last_updated": utc_text(evse.updated_at),
-        }
-    )
+def evse_document(evse: EvseEntry, version: Version | None = None) -> dict[str, Any]:
+    """Write an OCPI EVSE; for a peer of `version`, with the capabilities of payment at a terminal."""
+    document = _evse_document(evse, published=version is not None)
+    return document if version is None else in_dialect(Kind.EVSE, document, version)
 
 
-def connector_document(connector: ConnectorEntry) -> dict[str, Any]:
+def connector_document(connector: ConnectorEntry, version: Version | None = None) -> dict[str, Any]:
     """Write an OCPI Connector."""
-    return _given(
+    document = given(
         {
             "id": connector.connector_id,
             "standard": connector.standard,
@@ -310,23 +300,56 @@ def connector_document(connector: ConnectorEntry) -> dict[str, Any]:
             "max_amperage": connector.max_amperage,
             "max_electric_power": connector.max_power_w,
             "tariff_ids": list(connector.tariff_ids),
-            **connector.source,
+            **exact(connector.source),
             "last_updated": utc_text(connector.updated_at),
         }
     )
+    return document if version is None else in_dialect(Kind.CONNECTOR, document, version)
 
 
-def _coordinates_document(site: SiteEntry) -> dict[str, str] | None:
-    if site.latitude is None or site.longitude is None:
+def _evse_document(evse: EvseEntry, *, published: bool) -> dict[str, Any]:
+    document = {
+        "uid": evse.uid,
+        "evse_id": evse.evse_id,
+        "status": "REMOVED" if evse.removed else evse.status,
+        "physical_reference": evse.physical_reference,
+        "connectors": [connector_document(connector) for connector in evse.connectors],
+        **exact(evse.source),
+        "last_updated": utc_text(_changed_at(evse)),
+    }
+    if published:
+        document["capabilities"] = _capabilities(evse, document.get("capabilities"))
+    return given(document)
+
+
+def _capabilities(evse: EvseEntry, own: object) -> list[str]:
+    """What the source names, and what follows from a terminal standing there.
+
+    OCPP 1.6 starts a connector, not an EVSE: with several of them a START_SESSION has to name one.
+    """
+    wanted = [item for item in own if isinstance(item, str)] if isinstance(own, list) else []
+    if evse.removed:
+        return wanted
+    several = ("START_SESSION_CONNECTOR_REQUIRED",) if len(evse.connectors) > 1 else ()
+    return list(dict.fromkeys((*wanted, *_PAID_AT_A_TERMINAL, *several)))
+
+
+def _changed_at(evse: EvseEntry) -> datetime | None:
+    """A change of a connector is one of its EVSE, and of the Location (OCPI 2.3.0 mod_locations)."""
+    return _newest(evse.updated_at, *(connector.updated_at for connector in evse.connectors))
+
+
+def _newest(*times: datetime | None) -> datetime | None:
+    return max((at for at in times if at is not None), default=None)
+
+
+def place_document(latitude: Decimal | None, longitude: Decimal | None) -> dict[str, str] | None:
+    """Write a GeoLocation: between 5 and 7 decimals."""
+    if latitude is None or longitude is None:
         return None
-    return {"latitude": _degrees_text(site.latitude), "longitude": _degrees_text(site.longitude)}
+    return {"latitude": _degrees_text(latitude), "longitude": _degrees_text(longitude)}
 
 
 def _degrees_text(degrees: Decimal) -> str:
-    """Between 5 and 7 decimals (OCPI GeoLocation)."""
     text = f"{degrees:.7f}"
     return text[:-2] + text[-2:].rstrip("0")
-
-
-def _given(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value not in (None, "", [], {})}

@@ -1,7 +1,8 @@
 """Read fields of an OCPI object with their limits; faults are collected with their path, never raised.
 
 A reader and the readers of its parts share one list of faults. What is faulty or absent reads as `None`
-(or as nothing, for a list); the caller looks at `errors` before it builds a value.
+(or as nothing, for a list); the caller looks at `errors` before it builds a value. The few functions below
+the reader treat whole documents: to store them, to write them, to patch them.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
-from tariffs.engine.errors import InputError
+from tariffs.engine.errors import InputError, InvalidInput
 
 # OCPI numbers have 4 decimals; some systems write gross prices back with more to keep them exact.
 MAX_DECIMALS: Final = 12
@@ -23,6 +25,8 @@ _MOMENT: Final = re.compile(
 )
 # Bounded, so that no text becomes a number that takes a worker's memory.
 _NUMBER: Final = re.compile(r"[0-9]{1,20}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?")
+_CI_STRING: Final = re.compile(r"[ -~]+")  # OCPI types, CiString: printable ASCII
+MAX_URL: Final = 255
 
 E_ = TypeVar("E_", bound=enum.Enum)
 T_ = TypeVar("T_")
@@ -68,8 +72,33 @@ class Reader:
             return value
         return None
 
-    def number(self, name: str, *, most: Decimal, required: bool = False) -> Decimal | None:
-        """A JSON number from 0 to `most`; a float is refused, for it is not what the peer wrote."""
+    def ci_text(self, name: str, *, longest: int, required: bool = False) -> str | None:
+        """A CiString: printable ASCII that neither starts nor ends with a space; kept as it is written."""
+        value = self.text(name, longest=longest, required=required)
+        if value is not None and (not _CI_STRING.fullmatch(value) or value != value.strip()):
+            self.fault(name, "invalid", "Printable ASCII is expected.")
+            return None
+        return value
+
+    def url(self, name: str, *, required: bool = False) -> str | None:
+        """An absolute http or https address; whether it may be called is decided elsewhere."""
+        value = self.ci_text(name, longest=MAX_URL, required=required)
+        if value is not None and not _is_url(value):
+            self.fault(name, "invalid", "An http or https URL is expected.")
+            return None
+        return value
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        """true or false."""
+        value = self.value(name)
+        if value is not None and not isinstance(value, bool):
+            self.fault(name, "invalid", "true or false is expected.")
+        return value if isinstance(value, bool) else default
+
+    def number(
+        self, name: str, *, most: Decimal, least: Decimal = Decimal(0), required: bool = False
+    ) -> Decimal | None:
+        """A JSON number from `least` to `most`; a float is refused, for it is not what the peer wrote."""
         value = self.value(name, required=required)
         if value is None:
             return None
@@ -78,8 +107,9 @@ class Reader:
             return None
         if isinstance(value, Decimal) and not value.is_finite():
             self.fault(name, "invalid", "A finite number is expected.")
-        elif value < 0:
-            self.fault(name, "invalid", "The number cannot be negative.")
+        elif value < least:
+            message = "The number cannot be negative." if least == 0 else f"At least {least}."
+            self.fault(name, "invalid", message)
         elif value > most:
             self.fault(name, "too_large", f"At most {most}.")
         elif isinstance(value, Decimal) and _decimals(value) > MAX_DECIMALS:
@@ -174,6 +204,11 @@ class Reader:
         for number, value in enumerate(values):
             yield Reader(value, f"{self.at(name)}[{number}]", self.errors)
 
+    def require_sound(self) -> None:
+        """Raise `InvalidInput` with every fault that was noted, if there is one."""
+        if self.errors:
+            raise InvalidInput(self.errors)
+
     def _list(self, name: str, *, most: int) -> list[object]:
         value = self.value(name)
         if value is None:
@@ -198,3 +233,45 @@ def _decimals(value: Decimal) -> int:
 def _utc(text: str) -> datetime:
     at = datetime.fromisoformat(text)
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and " " not in text
+    except ValueError:  # brackets without an IPv6 address
+        return False
+
+
+def plain(value: object) -> Any:
+    """A JSON value as a database stores it: decimals become numbers of JSON again.
+
+    What passes here is never priced: the shares of an energy mix, say.
+    """
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, Mapping):
+        return {name: plain(item) for name, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list) else value
+
+
+def exact(value: object) -> Any:
+    """A JSON value of a database as the wire needs it: the shortest decimal that reads as the same float."""
+    if isinstance(value, float):
+        return Decimal(repr(value))
+    if isinstance(value, Mapping):
+        return {name: exact(item) for name, item in value.items()}
+    return [exact(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that say something: absent, empty texts and empty lists are the same on the wire."""
+    return {name: value for name, value in values.items() if value not in (None, "", [], {})}
+
+
+def merged(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """The document after a PATCH: fields that are given replace the old ones as a whole, also lists.
+
+    OCPI 2.3.0 transport_and_format, PATCH. JSON null counts as not given.
+    """
+    return {**document, **{name: value for name, value in patch.items() if value is not None}}

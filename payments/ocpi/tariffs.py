@@ -10,12 +10,13 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any, Final
 
-from payments.ocpi.reading import Reader
+from payments.ocpi.dialects import Kind, Version, in_dialect
+from payments.ocpi.prices import read_price
+from payments.ocpi.reading import Reader, given
 from tariffs.engine.errors import InvalidTariff, UnknownCurrency
-from tariffs.engine.money import minor_digits, round_half_up
+from tariffs.engine.money import minor_digits
 from tariffs.engine.terms import (
     AltText,
     DayOfWeek,
@@ -130,21 +131,12 @@ def _restrictions(reader: Reader | None) -> Restrictions:
 def _limit(reader: Reader, name: str) -> PriceLimit | None:
     """A PriceLimit (2.3.0), or a Price of 2.2.1 or 2.3.0: before and, where given, after taxes."""
     limit = reader.part(name)
-    if limit is None:
+    price = read_price(limit)
+    if limit is None or price is None:
         return None
-    old = "excl_vat" in limit.fields and "before_taxes" not in limit.fields
-    before = limit.number("excl_vat" if old else "before_taxes", most=MAX_PRICE, required=True)
-    after_name = "incl_vat" if old else "after_taxes"
-    after = limit.number(after_name, most=MAX_PRICE)
-    taxes = [item.number("amount", most=MAX_PRICE, required=True) for item in limit.items("taxes", most=20)]
-    if limit.errors or before is None:
-        return None
-    if after is None and taxes:
-        after = before + sum((tax for tax in taxes if tax is not None), start=Decimal(0))
-    if after is not None and after < before:
-        limit.fault(after_name, "invalid", "After taxes is not below before taxes.")
-        return None
-    return PriceLimit(before, after)
+    # A 2.3.0 Price without taxes and a PriceLimit without `after_taxes` look the same: no second limit.
+    says_after = price.taxes or {"after_taxes", "incl_vat"} & limit.fields.keys()
+    return PriceLimit(price.excl, price.incl if says_after else None)
 
 
 def _alt_text(reader: Reader) -> AltText:
@@ -153,37 +145,39 @@ def _alt_text(reader: Reader) -> AltText:
 
 
 def tariff_document(
-    terms: Tariff, version: str = "2.3.0", *, languages: Iterable[str] = ()
+    terms: Tariff,
+    version: str = Version.V2_3_0,
+    *,
+    languages: Iterable[str] = (),
+    hold_amount: Decimal | None = None,
 ) -> dict[str, Any]:
     """Write an OCPI Tariff, numbers as Decimal, times as `…Z`; fields that say nothing are left out.
 
     With `languages`, `tariff_alt_text` is the whole price in each of them, for terminals that show nothing
-    else; without, it is the operator's own notes, as OCPI wants it beside `elements`. 2.2.1 knows no
-    `tax_included` (its prices exclude VAT) and no `preauthorize_amount`.
+    else; without, it is the operator's own notes, as OCPI wants it beside `elements`. `hold_amount` is what
+    a terminal preauthorises, where it is not the tariff's own `preauthorize_amount`.
     """
-    old = version.startswith("2.2")
     notes = alt_texts(terms, languages) or terms.alt_texts
-    document: dict[str, Any] = {
-        "country_code": terms.country_code,
-        "party_id": terms.party_id,
-        "id": terms.id,
-        "currency": terms.currency,
-        "type": terms.type and terms.type.value,
-        "tariff_alt_text": [{"language": alt.language, "text": alt.text} for alt in notes],
-        "tariff_alt_url": terms.alt_url,
-        "min_price": _limit_document(terms.min_price, old=old),
-        "max_price": _limit_document(terms.max_price, old=old),
-        "elements": [_element_document(terms, element, old=old) for element in terms.elements],
-        "start_date_time": utc_text(terms.start_at),
-        "end_date_time": utc_text(terms.end_at),
-        "last_updated": utc_text(terms.last_updated_at),
-    }
-    if not old:
-        document |= {
+    document = given(
+        {
+            "country_code": terms.country_code,
+            "party_id": terms.party_id,
+            "id": terms.id,
+            "currency": terms.currency,
+            "type": terms.type and terms.type.value,
+            "tariff_alt_text": [{"language": alt.language, "text": alt.text} for alt in notes],
+            "tariff_alt_url": terms.alt_url,
+            "min_price": _limit_document(terms.min_price),
+            "max_price": _limit_document(terms.max_price),
+            "elements": [_element_document(element) for element in terms.elements],
+            "start_date_time": utc_text(terms.start_at),
+            "end_date_time": utc_text(terms.end_at),
+            "last_updated": utc_text(terms.last_updated_at),
             "tax_included": terms.tax_included.value,
-            "preauthorize_amount": terms.preauthorize_amount,
+            "preauthorize_amount": terms.preauthorize_amount if hold_amount is None else hold_amount,
         }
-    return _given(document)
+    )
+    return in_dialect(Kind.TARIFF, document, Version(version))
 
 
 def utc_text(at: datetime | None) -> str | None:
@@ -191,26 +185,26 @@ def utc_text(at: datetime | None) -> str | None:
     return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _element_document(terms: Tariff, element: TariffElement, *, old: bool) -> dict[str, Any]:
-    components = [_component_document(terms, item, old=old) for item in element.price_components]
-    return _given(
+def _element_document(element: TariffElement) -> dict[str, Any]:
+    components = [_component_document(item) for item in element.price_components]
+    return given(
         {"price_components": components, "restrictions": _restrictions_document(element.restrictions)}
     )
 
 
-def _component_document(terms: Tariff, component: PriceComponent, *, old: bool) -> dict[str, Any]:
-    price, vat = component.price, component.vat
-    if old and terms.tax_included is TaxIncluded.YES:
-        price = _four_decimals(terms.unit_price(component)[0])
-    if old and terms.tax_included is TaxIncluded.NOT_APPLICABLE:
-        vat = None
-    return _given(
-        {"type": component.type.value, "price": price, "vat": vat, "step_size": component.step_size}
+def _component_document(component: PriceComponent) -> dict[str, Any]:
+    return given(
+        {
+            "type": component.type.value,
+            "price": component.price,
+            "vat": component.vat,
+            "step_size": component.step_size,
+        }
     )
 
 
 def _restrictions_document(restrictions: Restrictions) -> dict[str, Any]:
-    return _given(
+    return given(
         {
             "start_time": restrictions.start_time and restrictions.start_time.strftime("%H:%M"),
             "end_time": restrictions.end_time and restrictions.end_time.strftime("%H:%M"),
@@ -230,17 +224,7 @@ def _restrictions_document(restrictions: Restrictions) -> dict[str, Any]:
     )
 
 
-def _limit_document(limit: PriceLimit | None, *, old: bool) -> dict[str, Any] | None:
+def _limit_document(limit: PriceLimit | None) -> dict[str, Any] | None:
     if limit is None:
         return None
-    before, after = ("excl_vat", "incl_vat") if old else ("before_taxes", "after_taxes")
-    return _given({before: limit.before_taxes, after: limit.after_taxes})
-
-
-def _four_decimals(value: Fraction) -> Decimal:
-    """OCPI numbers have four decimals; a net price from a gross one may not end, and is rounded half up."""
-    return Decimal(round_half_up(value * 10_000)).scaleb(-4)
-
-
-def _given(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value not in (None, "", [], {})}
+    return given({"before_taxes": limit.before_taxes, "after_taxes": limit.after_taxes})

@@ -194,7 +194,8 @@ def _payment(payment: Payment, language: str) -> list[Fact]:
         facts.append(Fact(words.released, money(payment.authorized_minor - payment.captured_minor)))
     if payment.state in (PaymentState.PARTIALLY_CAPTURED, PaymentState.CAPTURE_FAILED):
         facts.append(Fact(words.still_open, money(payment.open_minor)))
-    facts.append(Fact(words.terminal, payment.terminal.terminal_id))
+    if payment.terminal is not None:
+        facts.append(Fact(words.terminal, payment.terminal.terminal_id))
     facts.append(Fact(words.reference, payment.authorization_reference))
     return facts
 

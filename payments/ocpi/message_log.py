@@ -1,0 +1,42 @@
+"""The log of OCPI traffic: who said what to whom, without secrets, for people and for tests."""
+
+import logging
+import re
+from typing import Final
+
+from django.db import DatabaseError
+
+from payments.models import OcpiMessage
+
+logger = logging.getLogger(__name__)
+
+LONGEST_BODY: Final = 8_000
+LONGEST_ID: Final = 64
+_HIDDEN: Final = "…"
+# The credentials token, wherever it stands, and what looks like a card number in anything a PTP tells.
+_TOKEN: Final = re.compile(r'("token"\s*:\s*")[^"]*(")')
+_CARD_NUMBER: Final = re.compile(r"(?<![0-9A-Za-z-])[0-9]{6}[0-9 -]{3,9}([0-9]{4})(?![0-9A-Za-z-])")
+
+
+def redacted(body: str) -> str:
+    """Return a body as it may be kept: no tokens, no card numbers, not endless."""
+    kept = _TOKEN.sub(rf"\g<1>{_HIDDEN}\g<2>", body[:LONGEST_BODY])
+    return _CARD_NUMBER.sub(rf"{_HIDDEN}\g<1>", kept).replace("\0", "")
+
+
+def keep(message: OcpiMessage) -> None:
+    """Store a message with its bodies redacted; a log that cannot be written fails no request."""
+    message.url = message.url[:500]
+    message.request_id, message.correlation_id = (
+        message.request_id[:LONGEST_ID],
+        message.correlation_id[:LONGEST_ID],
+    )
+    message.request_body, message.response_body = (
+        redacted(message.request_body),
+        redacted(message.response_body),
+    )
+    message.error = message.error[:300]
+    try:
+        message.save(force_insert=True)
+    except DatabaseError:
+        logger.exception("an OCPI message could not be logged")

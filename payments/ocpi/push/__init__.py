@@ -1,0 +1,1 @@
+"""What we tell PTPs' platforms over OCPI, and what we fetch from them."""
