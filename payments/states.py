@@ -9,6 +9,49 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from payments.errors import WrongState
+from payments.events import (
+    CaptureStatus,
+    CdrIssued,
+    Confirmed,
+    DeadlinePassed,
+    Event,
+    Flagged,
+    NothingToCharge,
+    RefundAcknowledged,
+    RefundAsked,
+    ReleaseAcknowledged,
+    Review,
+    ReviewClosed,
+    WriteOffAsked,
+)
+
+# The table's vocabulary is one: whoever imports the states speaks of its events too.
+__all__ = [
+    "CONFIRMABLE",
+    "LEGAL",
+    "REFUNDABLE",
+    "WAITING",
+    "Account",
+    "CaptureStatus",
+    "CdrIssued",
+    "Confirmed",
+    "DeadlinePassed",
+    "Effect",
+    "Event",
+    "Flagged",
+    "NothingToCharge",
+    "Outcome",
+    "PaymentState",
+    "RefundAcknowledged",
+    "RefundAsked",
+    "ReleaseAcknowledged",
+    "Review",
+    "ReviewClosed",
+    "Timers",
+    "WriteOffAsked",
+    "apply",
+    "begin",
+]
 
 
 class PaymentState(StrEnum):
@@ -50,28 +93,6 @@ CONFIRMABLE = frozenset(
 )
 
 
-class CaptureStatus(StrEnum):
-    """What a confirmation says (OCPI 2.3.0 payments, CaptureStatusCode)."""
-
-    SUCCESS = "SUCCESS"  # captured as asked
-    PARTIAL_SUCCESS = "PARTIAL_SUCCESS"  # captured less
-    FAILED = "FAILED"  # captured nothing
-
-
-class Review(StrEnum):
-    """Why staff must look at a payment."""
-
-    UNCONFIRMED = "unconfirmed"  # the deadline passed without a confirmation
-    UNRELEASED = "unreleased"  # the deadline passed without the release being acknowledged
-    UNSETTLED = "unsettled"  # the hold has stood for days and the session has not ended
-    AMOUNT_DIFFERS = "amount_differs"  # confirmed another amount than the CDR's
-    CURRENCY_DIFFERS = "currency_differs"  # confirmed in another currency
-    CAPTURED_AFTER_RELEASE = "captured_after_release"  # money was taken for a hold that should be dropped
-    CONFIRMED_TWICE = "confirmed_twice"  # a further confirmation after the payment was settled
-    METER_DOUBT = "meter_doubt"  # the charger's figures do not add up
-    CAPTURE_FAILED = "capture_failed"  # nothing was captured: the CDR is open
-
-
 @dataclass(frozen=True, slots=True)
 class Timers:
     """Durations in seconds (MONEY.md T_fac, T_hold)."""
@@ -90,47 +111,20 @@ class Account:
     deadline_at: datetime | None
     due_minor: int = 0
     captured_minor: int = 0
+    written_off_minor: int = 0  # of what is open: given up by an operator
+    refunding_minor: int = 0  # asked to be given back, not acknowledged yet
+    refunded_minor: int = 0
     review: Review | None = None
 
+    @property
+    def open_minor(self) -> int:
+        """What is due, not captured and not given up (I7: CDR = captured + open + written off)."""
+        return self.due_minor - self.captured_minor - self.written_off_minor
 
-# --- Events ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class CdrIssued:
-    """The session ended and there is something to charge."""
-
-    total_minor: int
-    doubtful: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class NothingToCharge:
-    """The session is over and nothing is charged: the hold must go. `doubtful`: energy may have been given."""
-
-    doubtful: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmed:
-    """The PTP says what it captured."""
-
-    status: CaptureStatus
-    amount_minor: int
-    same_currency: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseAcknowledged:
-    """The PTP dropped the hold."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeadlinePassed:
-    """The sweep found `deadline_at` in the past."""
-
-
-Event = CdrIssued | NothingToCharge | Confirmed | ReleaseAcknowledged | DeadlinePassed
+    @property
+    def refundable_minor(self) -> int:
+        """What may still be given back."""
+        return self.captured_minor - self.refunded_minor - self.refunding_minor
 
 
 class Effect(StrEnum):
@@ -138,6 +132,7 @@ class Effect(StrEnum):
 
     ISSUE_RECEIPT = "ISSUE_RECEIPT"  # number and freeze it
     TELL_DUE = "TELL_DUE"  # final details to the PTP, at least once
+    TELL_REFUND = "TELL_REFUND"  # the credit to the PTP, at least once
 
 
 Outcome = tuple[Account, tuple[Effect, ...]]
@@ -230,13 +225,27 @@ def _book(account: Account, event: Confirmed) -> Account:
     if account.state is not PaymentState.CAPTURING and state is not PaymentState.CAPTURED:
         same = state is account.state and event.amount_minor == account.captured_minor
         return account if same else replace(account, review=Review.CONFIRMED_TWICE)
-    review = Review.CAPTURE_FAILED if state is PaymentState.CAPTURE_FAILED else _settled_review(account)
+    review = _OPEN_REVIEW.get(state) or _settled_review(account)
     return replace(account, state=state, captured_minor=event.amount_minor, deadline_at=None, review=review)
+
+
+# A receivable is open: staff retry at the PTP or write it off.
+_OPEN_REVIEW = {
+    PaymentState.CAPTURE_FAILED: Review.CAPTURE_FAILED,
+    PaymentState.PARTIALLY_CAPTURED: Review.CAPTURED_LESS,
+}
 
 
 def _settled_review(account: Account) -> Review | None:
     """A late or better confirmation answers what was only missing; doubts about the meter stay."""
-    answered = (Review.UNCONFIRMED, Review.CAPTURE_FAILED)
+    answered = (
+        Review.UNCONFIRMED,
+        Review.CAPTURE_FAILED,
+        Review.CAPTURED_LESS,
+        Review.AMOUNT_DIFFERS,
+        Review.CURRENCY_DIFFERS,
+        Review.CDR_REFUSED,
+    )
     return None if account.review in answered else account.review
 
 
@@ -249,11 +258,68 @@ def _release_acknowledged(account: Account, event: Event, now: datetime, timers:
     return replace(account, state=PaymentState.RELEASED, deadline_at=None, review=review), ()
 
 
+def _write_off_asked(account: Account, event: Event, now: datetime, timers: Timers) -> Outcome:
+    if account.state is PaymentState.WRITTEN_OFF:
+        return account, ()
+    if account.state not in (PaymentState.PARTIALLY_CAPTURED, PaymentState.CAPTURE_FAILED):
+        raise WrongState(account.state)
+    after = replace(
+        account,
+        state=PaymentState.WRITTEN_OFF,
+        written_off_minor=account.due_minor - account.captured_minor,
+        review=None,
+    )
+    return after, ()
+
+
+REFUNDABLE = frozenset({PaymentState.CAPTURED, PaymentState.PARTIALLY_CAPTURED, PaymentState.REFUNDED})
+
+
+def _refund_asked(account: Account, event: Event, now: datetime, timers: Timers) -> Outcome:
+    """One refund at a time, never more than what was captured."""
+    assert isinstance(event, RefundAsked)
+    if account.state not in REFUNDABLE or not 0 < event.amount_minor <= account.refundable_minor:
+        raise WrongState(account.state)
+    after = replace(
+        account,
+        state=PaymentState.REFUNDING,
+        refunding_minor=event.amount_minor,
+        deadline_at=now + timedelta(seconds=timers.confirmation_warn_seconds),
+    )
+    return after, (Effect.TELL_REFUND,)
+
+
+def _refund_acknowledged(account: Account, event: Event, now: datetime, timers: Timers) -> Outcome:
+    if account.state is PaymentState.REFUNDED:
+        return account, ()
+    if account.state is not PaymentState.REFUNDING:
+        raise WrongState(account.state)
+    after = replace(
+        account,
+        state=PaymentState.REFUNDED,
+        refunded_minor=account.refunded_minor + account.refunding_minor,
+        refunding_minor=0,
+        deadline_at=None,
+        review=None if account.review is Review.UNREFUNDED else account.review,
+    )
+    return after, ()
+
+
+def _flagged(account: Account, event: Event, now: datetime, timers: Timers) -> Outcome:
+    assert isinstance(event, Flagged)
+    return replace(account, review=account.review or event.review), ()
+
+
+def _review_closed(account: Account, event: Event, now: datetime, timers: Timers) -> Outcome:
+    """Staff are done with it; a payment that still waits is flagged again when it stays overdue."""
+    return replace(account, review=None), ()
+
+
 _OVERDUE = {
     PaymentState.AUTHORIZED: Review.UNSETTLED,
     PaymentState.CAPTURING: Review.UNCONFIRMED,
     PaymentState.RELEASING: Review.UNRELEASED,
-    PaymentState.REFUNDING: Review.UNCONFIRMED,
+    PaymentState.REFUNDING: Review.UNREFUNDED,
 }
 
 
@@ -270,5 +336,10 @@ _HANDLERS: dict[type, Callable[[Account, Event, datetime, Timers], Outcome]] = {
     NothingToCharge: _nothing_to_charge,
     Confirmed: _confirmed,
     ReleaseAcknowledged: _release_acknowledged,
+    WriteOffAsked: _write_off_asked,
+    RefundAsked: _refund_asked,
+    RefundAcknowledged: _refund_acknowledged,
+    Flagged: _flagged,
+    ReviewClosed: _review_closed,
     DeadlinePassed: _deadline_passed,
 }

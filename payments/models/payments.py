@@ -53,6 +53,9 @@ class Payment(models.Model):
         default=0, help_text="what the PTP is told to capture: the CDR's total"
     )
     captured_minor = models.BigIntegerField(default=0)
+    written_off_minor = models.BigIntegerField(default=0, help_text="of what is open: given up by staff")
+    refunding_minor = models.BigIntegerField(default=0, help_text="to be given back, not acknowledged yet")
+    refunded_minor = models.BigIntegerField(default=0)
     review = models.CharField(max_length=30, blank=True, choices=[(r, r) for r in Review])
     opened_at = models.DateTimeField(default=timezone.now)
     changed_at = models.DateTimeField(default=timezone.now, db_index=True)
@@ -72,6 +75,22 @@ class Payment(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(captured_minor__lte=F("due_minor")), name="payment_captured_within_due"
+            ),
+            # I7: what is due is captured, open or written off; what goes back was captured.
+            models.CheckConstraint(
+                condition=Q(
+                    written_off_minor__gte=0,
+                    written_off_minor__lte=F("due_minor") - F("captured_minor"),
+                ),
+                name="payment_written_off_was_open",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    refunding_minor__gte=0,
+                    refunded_minor__gte=0,
+                    captured_minor__gte=F("refunded_minor") + F("refunding_minor"),
+                ),
+                name="payment_refund_was_captured",
             ),
             models.CheckConstraint(
                 condition=Q(due_minor__gte=0, captured_minor__gte=0), name="payment_not_negative"
@@ -102,6 +121,9 @@ class Payment(models.Model):
             deadline_at=self.deadline_at,
             due_minor=self.due_minor,
             captured_minor=self.captured_minor,
+            written_off_minor=self.written_off_minor,
+            refunding_minor=self.refunding_minor,
+            refunded_minor=self.refunded_minor,
             review=Review(self.review) if self.review else None,
         )
 
@@ -111,12 +133,15 @@ class Payment(models.Model):
         self.deadline_at = account.deadline_at
         self.due_minor = account.due_minor
         self.captured_minor = account.captured_minor
+        self.written_off_minor = account.written_off_minor
+        self.refunding_minor = account.refunding_minor
+        self.refunded_minor = account.refunded_minor
         self.review = account.review or ""
 
     @property
     def open_minor(self) -> int:
-        """What is due and not captured (I7)."""
-        return self.due_minor - self.captured_minor
+        """What is due, not captured and not given up (I7)."""
+        return self.account.open_minor
 
 
 class PaymentEvent(models.Model):
