@@ -1,74 +1,124 @@
-"""Our charge detail records as OCPI 2.3.0 CDR objects (mod_cdrs, with the direct payment fields).
+"""Our charge detail records as OCPI CDR objects (mod_cdrs, with the direct payment fields), and CDRs read.
 
 Numbers are Decimal: volumes in kWh and hours with four decimals, money with its currency's digits.
 """
 
-from collections.abc import Iterable
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
+from payments.ocpi.dialects import Kind, Version, in_dialect
+from payments.ocpi.locations import NOT_AVAILABLE, NOWHERE, place_document
+from payments.ocpi.prices import Price, price_document, price_of
+from payments.ocpi.reading import given
+from payments.ocpi.sessions import AuthMethod, kwh
 from payments.ocpi.tariffs import tariff_document, utc_text
 from sessions_app.models import CDR, Session
 from tariffs.engine.document import from_document
-from tariffs.engine.money import from_minor, round_half_up
+from tariffs.engine.money import round_half_up
 from tariffs.engine.terms import Restrictions, Tariff
 
-DECIMALS = 4  # OCPI 2.3.0 types, number
-MAX_ADDRESS = 45  # CdrLocation.address
+DECIMALS: Final = 4  # OCPI 2.3.0 types, number
+MAX_ADDRESS: Final = 45  # CdrLocation.address
+MAX_REMARK: Final = 255
 
 # OCPI 2.3.0 mod_cdrs: the total that each of our cost lines belongs to. Minimum, maximum and what lies
 # beyond the hold are in the total alone.
-_TOTALS = {
+_TOTALS: Final = {
     "FLAT": "total_fixed_cost",
     "ENERGY": "total_energy_cost",
     "TIME": "total_time_cost",
     "PARKING_TIME": "total_parking_cost",
 }
-_TIME_DIMENSIONS = {"CHARGING": "TIME", "PARKED": "PARKING_TIME"}
+_TIME_DIMENSIONS: Final = {"CHARGING": "TIME", "PARKED": "PARKING_TIME"}
+# Fixed for ever, and not that of CDRs with a bill: the same session never has one id for both.
+_ZERO_NAMESPACE: Final = uuid.UUID("c55b7a6e-9d0c-4a4f-8a43-0b1f7ed0a5d2")
 
 
 def cdr_document(
-    cdr: CDR, *, invoice_reference: str = "", token: dict[str, str] | None = None
+    cdr: CDR,
+    *,
+    version: Version = Version.V2_3_0,
+    invoice_reference: str = "",
+    token: Mapping[str, str] | None = None,
+    hold_amount: Decimal | None = None,
+    signed_data: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Write an OCPI 2.3.0 CDR.
+    """Write an OCPI CDR; a credit is its original with a negative total.
 
     `token` is the CdrToken that the PTP named; without one (native API) the hold's reference names the
     driver. `invoice_reference` is the number of our receipt: it is set exactly when the CPO makes the invoice.
-    Read `cdr` with `select_related("session__evse__site", "session__connector")`.
+    `hold_amount` is what was published to be preauthorised, so that the tariff is told as the PTP knew it.
+    `signed_data` is the charger's (SignedData). Read `cdr` with
+    `select_related("session__evse__site", "session__connector", "credit_of")`.
     """
-    session, site = cdr.session, cdr.session.evse.site
-    terms = from_document(cdr.tariff_snapshot)
+    session, bill = cdr.session, cdr.credit_of or cdr
+    terms = from_document(bill.tariff_snapshot)
     document = {
-        "country_code": site.country_code,
-        "party_id": site.party_id,
-        "id": str(cdr.pk),
-        "start_date_time": utc_text(cdr.started_at),
-        "end_date_time": utc_text(cdr.ended_at),
-        "session_id": str(session.pk),
-        "cdr_token": token or _token(session),
-        "auth_method": "COMMAND",
-        "authorization_reference": session.authorization_reference,
-        "cdr_location": _location(session),
+        **_names(session, str(cdr.pk), token),
+        "start_date_time": utc_text(bill.started_at),
+        "end_date_time": utc_text(bill.ended_at),
         "currency": cdr.currency,
-        "tariffs": [_tariff(terms, session)],
-        "charging_periods": _periods(cdr, terms),
-        "total_cost": _total_cost(cdr),
-        **_costs_by_kind(cdr),
-        **_volumes(cdr),
-        "remark": session.stop_reason,
+        "tariffs": [_tariff(terms, session, hold_amount)],
+        "charging_periods": charging_periods(bill.periods, terms),
+        "signed_data": dict(signed_data or {}),
+        "total_cost": price_document(_total_cost(cdr)),
+        **_costs_by_kind(bill),
+        **_volumes(bill),
+        "remark": session.stop_reason[:MAX_REMARK],
         "invoice_reference_id": invoice_reference,
+        "credit": True if cdr.credit_of else None,
+        "credit_reference_id": cdr.credit_of and str(cdr.credit_of.pk),
         "last_updated": utc_text(cdr.issued_at),
     }
-    if cdr.credit_of_id is not None:
-        document |= {"credit": True, "credit_reference_id": str(cdr.credit_of_id)}
-    return {name: value for name, value in document.items() if value not in (None, "")}
+    return in_dialect(Kind.CDR, given(document), version)
 
 
-def _token(session: Session) -> dict[str, str]:
-    """One-time token of a card payment (mod_tokens TokenType AD_HOC_USER)."""
+def zero_cdr_id(session_id: uuid.UUID) -> uuid.UUID:
+    """The id of the CDR that releases a session's hold: derived, so that a repetition is the same CDR."""
+    return uuid.uuid5(_ZERO_NAMESPACE, str(session_id))
+
+
+def zero_cdr_document(
+    session: Session,
+    *,
+    version: Version,
+    issued_at: datetime,
+    token: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Write the CDR of a session that costs nothing, for a PTP that releases holds by it.
+
+    It names no tariff: nothing was priced. Read `session` with
+    `select_related("evse__site", "connector")`.
+    """
+    start_at = session.started_at or session.requested_at
+    end_at = max(session.ended_at or start_at, start_at)
+    hours = _four(_hours_between(start_at, end_at))
+    energy = kwh(session.energy_wh)
+    dimensions = [{"type": "ENERGY", "volume": energy}, {"type": "TIME", "volume": hours}]
+    document = {
+        **_names(session, str(zero_cdr_id(session.pk)), token),
+        "start_date_time": utc_text(start_at),
+        "end_date_time": utc_text(end_at),
+        "currency": session.currency,
+        "charging_periods": [{"start_date_time": utc_text(start_at), "dimensions": dimensions}],
+        "total_cost": price_document(price_of(0, 0, session.currency)),
+        "total_energy": energy,
+        "total_time": hours,
+        "remark": (session.refusal or session.stop_reason)[:MAX_REMARK],
+        "last_updated": utc_text(issued_at),
+    }
+    return in_dialect(Kind.CDR, given(document), version)
+
+
+def cdr_token(session: Session) -> dict[str, str]:
+    """The one-time token of a payment that came without one (mod_tokens, TokenType AD_HOC_USER)."""
     site = session.evse.site
     return {
         "country_code": site.country_code,
@@ -79,31 +129,46 @@ def _token(session: Session) -> dict[str, str]:
     }
 
 
-def _location(session: Session) -> dict[str, Any]:
-    """CdrLocation; coordinates are left out where the site has none."""
-    site, evse, connector = session.evse.site, session.evse, session.connector
-    location: dict[str, Any] = {
-        "id": site.location_id,
-        "name": site.name,
-        "address": site.address[:MAX_ADDRESS],
-        "city": site.city,
-        "postal_code": site.postal_code,
-        "country": site.country,
-        "evse_uid": evse.uid,
-        "evse_id": evse.evse_id or evse.uid,
-        "connector_id": connector.connector_id,
-        "connector_standard": connector.standard,
-        "connector_format": connector.format,
-        "connector_power_type": connector.power_type,
+def _names(session: Session, cdr_id: str, token: Mapping[str, str] | None) -> dict[str, Any]:
+    """Whose CDR it is, of which session, paid by whom, and where."""
+    site = session.evse.site
+    return {
+        "country_code": site.country_code,
+        "party_id": site.party_id,
+        "id": cdr_id,
+        "session_id": str(session.pk),
+        "cdr_token": dict(token) if token else cdr_token(session),
+        "auth_method": AuthMethod.COMMAND.value,
+        "authorization_reference": session.authorization_reference,
+        "cdr_location": _location(session),
     }
-    if site.latitude is not None and site.longitude is not None:
-        location["coordinates"] = {"latitude": f"{site.latitude:.7f}", "longitude": f"{site.longitude:.7f}"}
-    return location
 
 
-def _tariff(terms: Tariff, session: Session) -> dict[str, Any]:
+def _location(session: Session) -> dict[str, Any]:
+    """CdrLocation; what it requires and nobody entered is filled as in a Location."""
+    site, evse, connector = session.evse.site, session.evse, session.connector
+    return given(
+        {
+            "id": site.location_id,
+            "name": site.name,
+            "address": site.address[:MAX_ADDRESS] or NOT_AVAILABLE,
+            "city": site.city or NOT_AVAILABLE,
+            "postal_code": site.postal_code,
+            "country": site.country,
+            "coordinates": place_document(site.latitude, site.longitude) or NOWHERE,
+            "evse_uid": evse.uid,
+            "evse_id": evse.evse_id or evse.uid,
+            "connector_id": connector.connector_id,
+            "connector_standard": connector.standard,
+            "connector_format": connector.format,
+            "connector_power_type": connector.power_type,
+        }
+    )
+
+
+def _tariff(terms: Tariff, session: Session, hold_amount: Decimal | None) -> dict[str, Any]:
     """The tariff as it was at the tap; an imported one without a date of its own is as old as the tap."""
-    document = tariff_document(terms, "2.3.0")
+    document = tariff_document(terms, hold_amount=hold_amount)
     document.setdefault("last_updated", utc_text(session.requested_at))
     return document
 
@@ -120,13 +185,13 @@ def _volumes(cdr: CDR) -> dict[str, Decimal]:
     return volumes | ({"total_parking_time": _four(parked)} if parked else {})
 
 
-def _periods(cdr: CDR, terms: Tariff) -> list[dict[str, Any]]:
-    """ChargingPeriods whose rounded volumes sum to the rounded whole.
+def charging_periods(periods: Sequence[Mapping[str, Any]], terms: Tariff) -> list[dict[str, Any]]:
+    """ChargingPeriods of a CDR's `periods`; their rounded volumes sum to the rounded whole.
 
     Samples of the same state are one period, unless restrictions may have turned between them: then each
     stays, so that the receiver can check the price.
     """
-    groups = _grouped(cdr.periods, merge=not _has_restrictions(terms))
+    groups = _grouped(periods, merge=not _has_restrictions(terms))
     energies = _shares(sum((Fraction(p["energy_wh"]) for p in group), Fraction(0)) / 1000 for group in groups)
     hours = _shares(sum((_hours(p) for p in group), Fraction(0)) for group in groups)
     return [
@@ -146,8 +211,8 @@ def _has_restrictions(terms: Tariff) -> bool:
     return any(element.restrictions != Restrictions() for element in terms.elements)
 
 
-def _grouped(periods: list[dict[str, Any]], *, merge: bool) -> list[list[dict[str, Any]]]:
-    groups: list[list[dict[str, Any]]] = []
+def _grouped(periods: Sequence[Mapping[str, Any]], *, merge: bool) -> list[list[Mapping[str, Any]]]:
+    groups: list[list[Mapping[str, Any]]] = []
     for period in periods:
         if merge and groups and groups[-1][-1]["state"] == period["state"]:
             groups[-1].append(period)
@@ -156,8 +221,14 @@ def _grouped(periods: list[dict[str, Any]], *, merge: bool) -> list[list[dict[st
     return groups
 
 
-def _hours(period: dict[str, Any]) -> Fraction:
-    span = datetime.fromisoformat(period["end_at"]) - datetime.fromisoformat(period["start_at"])
+def _hours(period: Mapping[str, Any]) -> Fraction:
+    return _hours_between(
+        datetime.fromisoformat(period["start_at"]), datetime.fromisoformat(period["end_at"])
+    )
+
+
+def _hours_between(start_at: datetime, end_at: datetime) -> Fraction:
+    span = end_at - start_at
     return Fraction(span.days * 86_400 + span.seconds, 3600) + Fraction(span.microseconds, 3_600_000_000)
 
 
@@ -177,13 +248,8 @@ def _four(value: Fraction) -> Decimal:
 # --- Money ----------------------------------------------------------------------------------------
 
 
-def _total_cost(cdr: CDR) -> dict[str, Any]:
-    taxes = [
-        {"name": "VAT", "percentage": _percentage(group["rate"]), "amount": group["vat_minor"]}
-        for group in cdr.vat_groups
-        if group["vat_minor"]
-    ]
-    return _price(cdr.total_excl_minor, taxes, cdr.currency)
+def _total_cost(cdr: CDR) -> Price:
+    return price_of(cdr.total_excl_minor, cdr.total_incl_minor, cdr.currency, vat_groups=cdr.vat_groups)
 
 
 def _costs_by_kind(cdr: CDR) -> dict[str, Any]:
@@ -192,34 +258,9 @@ def _costs_by_kind(cdr: CDR) -> dict[str, Any]:
     for kind, name in _TOTALS.items():
         lines = [line for line in cdr.lines if line["dimension"] == kind]
         if lines:
-            taxes = [
-                {
-                    "name": "VAT",
-                    "percentage": _percentage(line["vat"]),
-                    "amount": line["incl_minor"] - line["excl_minor"],
-                }
-                for line in lines
-                if line["incl_minor"] != line["excl_minor"]
+            excl, incl = (sum(line[side] for line in lines) for side in ("excl_minor", "incl_minor"))
+            groups = [
+                {"rate": line["vat"], "vat_minor": line["incl_minor"] - line["excl_minor"]} for line in lines
             ]
-            costs[name] = _price(sum(line["excl_minor"] for line in lines), taxes, cdr.currency)
+            costs[name] = price_document(price_of(excl, incl, cdr.currency, vat_groups=groups))
     return costs
-
-
-def _price(excl_minor: int, taxes: list[dict[str, Any]], currency: str) -> dict[str, Any]:
-    """OCPI 2.3.0 types, Price and TaxAmount; taxes of the same rate are one entry."""
-    by_rate: dict[Decimal | None, int] = {}
-    for tax in taxes:
-        by_rate[tax["percentage"]] = by_rate.get(tax["percentage"], 0) + tax["amount"]
-    return {
-        "before_taxes": from_minor(excl_minor, currency),
-        "taxes": [
-            {"name": "VAT"}
-            | ({} if rate is None else {"percentage": rate})
-            | {"amount": from_minor(minor, currency)}
-            for rate, minor in by_rate.items()
-        ],
-    }
-
-
-def _percentage(rate: str | None) -> Decimal | None:
-    return None if rate is None else Decimal(rate)

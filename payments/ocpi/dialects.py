@@ -87,7 +87,7 @@ def _tariff(tariff: Document) -> Document:
     written = {
         name: value for name, value in tariff.items() if name not in ("tax_included", "preauthorize_amount")
     }
-    limits = {name: _limit(tariff[name]) for name in ("min_price", "max_price") if name in tariff}
+    limits: Document = {name: _limit(tariff[name]) for name in ("min_price", "max_price") if name in tariff}
     hold = tariff.get("preauthorize_amount")
     if hold is not None:
         limits["max_price"] = _hold(hold, limits.get("max_price"), rates, tariff["currency"])
@@ -149,15 +149,20 @@ def _net(gross: Decimal, percentage: Decimal) -> Decimal:
 
 # --- Locations ------------------------------------------------------------------------------------
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # Enums that 2.3.0 opened; these are the values that 2.2.1 knows.
-_CAPABILITIES: Final = frozenset(
+_CAPABILITIES: Final = _words(
     """
     CHARGING_PROFILE_CAPABLE CHARGING_PREFERENCES_CAPABLE CHIP_CARD_SUPPORT CONTACTLESS_CARD_SUPPORT
     CREDIT_CARD_PAYABLE DEBIT_CARD_PAYABLE PED_TERMINAL REMOTE_START_STOP_CAPABLE RESERVABLE RFID_READER
     START_SESSION_CONNECTOR_REQUIRED TOKEN_GROUP_CAPABLE UNLOCK_CAPABLE
-    """.split()
+    """
 )
-_CONNECTOR_TYPES: Final = frozenset(
+_CONNECTOR_TYPES: Final = _words(
     """
     CHADEMO CHAOJI DOMESTIC_A DOMESTIC_B DOMESTIC_C DOMESTIC_D DOMESTIC_E DOMESTIC_F DOMESTIC_G DOMESTIC_H
     DOMESTIC_I DOMESTIC_J DOMESTIC_K DOMESTIC_L DOMESTIC_M DOMESTIC_N DOMESTIC_O GBT_AC GBT_DC
@@ -165,21 +170,21 @@ _CONNECTOR_TYPES: Final = frozenset(
     IEC_62196_T1_COMBO IEC_62196_T2 IEC_62196_T2_COMBO IEC_62196_T3A IEC_62196_T3C NEMA_5_20 NEMA_6_30
     NEMA_6_50 NEMA_10_30 NEMA_10_50 NEMA_14_30 NEMA_14_50 PANTOGRAPH_BOTTOM_UP PANTOGRAPH_TOP_DOWN TESLA_R
     TESLA_S
-    """.split()
+    """
 )
-_FACILITIES: Final = frozenset(
+_FACILITIES: Final = _words(
     """
     HOTEL RESTAURANT CAFE MALL SUPERMARKET SPORT RECREATION_AREA NATURE MUSEUM BIKE_SHARING BUS_STOP
     TAXI_STAND TRAM_STOP METRO_STATION TRAIN_STATION AIRPORT PARKING_LOT CARPOOL_PARKING FUEL_STATION WIFI
-    """.split()
+    """
 )
 _PARKING_RESTRICTIONS: Final = frozenset({"EV_ONLY", "PLUGGED", "DISABLED", "CUSTOMERS", "MOTORCYCLES"})
-_PARKING_TYPES: Final = frozenset(
+_PARKING_TYPES: Final = _words(
     """
     ALONG_MOTORWAY PARKING_GARAGE PARKING_LOT ON_DRIVEWAY ON_STREET UNDERGROUND_GARAGE
-    """.split()
+    """
 )
-_IMAGE_CATEGORIES: Final = frozenset("CHARGER ENTRANCE LOCATION NETWORK OPERATOR OTHER OWNER".split())
+_IMAGE_CATEGORIES: Final = _words("CHARGER ENTRANCE LOCATION NETWORK OPERATOR OTHER OWNER")
 _IMPACTS: Final = frozenset({"NUCLEAR_WASTE", "CARBON_DIOXIDE"})
 
 

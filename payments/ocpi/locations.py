@@ -142,7 +142,7 @@ def read_location(reader: Reader) -> SiteEntry:
 
     The value counts only while `reader.errors` is empty.
     """
-    latitude, longitude = _coordinates(reader.part("coordinates"))
+    latitude, longitude = read_place(reader.part("coordinates"))
     return SiteEntry(
         country_code=_matching(reader, "country_code", _COUNTRY_CODE, longest=2),
         party_id=_matching(reader, "party_id", _PARTY_ID, longest=3),
@@ -225,7 +225,8 @@ def _time_zone(reader: Reader) -> str:
     return name
 
 
-def _coordinates(reader: Reader | None) -> tuple[Decimal | None, Decimal | None]:
+def read_place(reader: Reader | None) -> tuple[Decimal | None, Decimal | None]:
+    """Read a GeoLocation; faults are noted, and read as no place."""
     if reader is None:
         return None, None
     return _degrees(reader, "latitude", most=90), _degrees(reader, "longitude", most=180)

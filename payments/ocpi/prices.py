@@ -81,15 +81,15 @@ def read_price(reader: Reader | None, *, signed: bool = False) -> Price | None:
     if reader is None:
         return None
     faults, least = len(reader.errors), -MAX_AMOUNT if signed else Decimal(0)
-    new = "before_taxes" in reader.fields
-    before_name = "before_taxes" if new else "excl_vat"
+    old = "excl_vat" in reader.fields and "before_taxes" not in reader.fields
+    before_name = "excl_vat" if old else "before_taxes"
     after_name = "after_taxes" if "after_taxes" in reader.fields else "incl_vat"
     before = reader.number(before_name, most=MAX_AMOUNT, least=least, required=True)
     after = reader.number(after_name, most=MAX_AMOUNT, least=least)
     taxes = tuple(_tax(item, least) for item in reader.items("taxes", most=MAX_TAXES))
     if len(reader.errors) > faults or before is None:
         return None
-    if new and after is None:
+    if not old and after is None:
         after = before + sum((tax.amount for tax in taxes), start=Decimal(0))
     if after is not None and abs(after) < abs(before):
         reader.fault(after_name, "invalid", "After taxes is not below before taxes.")
