@@ -18,10 +18,10 @@ class UnreadableJson(ValueError):
     """The text is not JSON as it may be sent to us; the message says why."""
 
 
-def loads(raw: bytes) -> Any:
+def loads(raw: bytes, *, most_bytes: int = MAX_BYTES) -> Any:
     """Read UTF-8 JSON; numbers with a fraction become Decimal. Raises UnreadableJson."""
-    if len(raw) > MAX_BYTES:
-        raise UnreadableJson(f"The body is larger than {MAX_BYTES} bytes.")
+    if len(raw) > most_bytes:
+        raise UnreadableJson(f"The body is larger than {most_bytes} bytes.")
     try:
         value = json.loads(
             raw.decode("utf-8"),

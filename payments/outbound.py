@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import ipaddress
 import socket
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import httpx
@@ -17,62 +18,117 @@ from django.conf import settings
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
 TOTAL_SECONDS = 20.0  # a peer that drips its answer must not hold a worker; below the outbox's claim
+ANSWER_BYTES = 64 * 1024
 MOST_ADDRESSES = 3
 NAT64 = ipaddress.ip_network("64:ff9b::/96")  # an IPv4 address in IPv6 clothes
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-class Refused(Exception):
+class CallFailed(Exception):
+    """A call that brought no answer that can be used."""
+
+
+class Refused(CallFailed):
     """We do not call this address; the message says why."""
 
 
-class Unreachable(Exception):
+class Unreachable(CallFailed):
     """The peer could not be reached, or did not answer in time."""
 
 
-def post(url: str, body: bytes, headers: dict[str, str]) -> int:
-    """POST once and return the HTTP status; redirects are not followed, the answer's body is not read.
+class Oversized(CallFailed):
+    """The peer answered, with more than we read."""
 
-    Raises Refused, Unreachable. Never call it inside a database transaction.
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came back. `body` is as it was sent, also where it is compressed."""
+
+    status: int
+    headers: httpx.Headers  # names in any case
+    body: bytes = b""
+
+
+def send(
+    method: str,
+    url: str,
+    *,
+    headers: dict[str, str],
+    body: bytes = b"",
+    most_bytes: int = ANSWER_BYTES,
+    total_seconds: float = TOTAL_SECONDS,
+) -> Response:
+    """Send one request and read an answer of at most `most_bytes`, 0 to read none; redirects are not followed.
+
+    Raises Refused, Unreachable, Oversized. Never call it inside a database transaction.
     """
     try:
-        return asyncio.run(_post(url, body, headers))
+        request = httpx.Request(method, url, content=body, headers=headers)
+        _check_form(url, request.url)
+        return asyncio.run(_exchange(request, most_bytes, total_seconds))
     except TimeoutError:
-        raise Unreachable(f"no answer within {TOTAL_SECONDS:.0f} s") from None
+        raise Unreachable(f"no answer within {total_seconds:.0f} s") from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         raise Unreachable(f"{type(error).__name__}: {error}"[:200]) from error
 
 
-async def _post(url: str, body: bytes, headers: dict[str, str]) -> int:
-    target = httpx.URL(url)
-    host = target.raw_host.decode("ascii").strip("[]")
-    _check_form(url, target)
-    async with asyncio.timeout(TOTAL_SECONDS):
-        addresses = await _checked_addresses(host, target)
+def post(url: str, body: bytes, headers: dict[str, str]) -> int:
+    """POST once and return the HTTP status; the answer's body is not read.
+
+    Raises Refused, Unreachable. Never call it inside a database transaction.
+    """
+    return send("POST", url, headers=headers, body=body, most_bytes=0).status
+
+
+async def _exchange(request: httpx.Request, most_bytes: int, total_seconds: float) -> Response:
+    async with asyncio.timeout(total_seconds):
+        addresses = await _checked_addresses(request.url)
         async with httpx.AsyncClient(trust_env=False, follow_redirects=False) as client:
             for address in addresses[:-1]:
                 with contextlib.suppress(httpx.ConnectError, httpx.ConnectTimeout):
-                    return await _send(client, target, address, body, headers)
-            return await _send(client, target, addresses[-1], body, headers)
+                    return await _send(client, request, address, most_bytes)
+            return await _send(client, request, addresses[-1], most_bytes)
 
 
 async def _send(
-    client: httpx.AsyncClient, target: httpx.URL, address: Address, body: bytes, headers: dict[str, str]
-) -> int:
-    """POST to this address; the certificate is checked against the name, whatever the address."""
-    host = target.raw_host.decode("ascii").strip("[]")
+    client: httpx.AsyncClient, request: httpx.Request, address: Address, most_bytes: int
+) -> Response:
+    """Send to this address; the certificate is checked against the name, whatever the address."""
     timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
-    request = httpx.Request(
-        "POST",
-        target.copy_with(host=str(address)),
-        content=body,
-        headers={**headers, "Host": target.netloc.decode("ascii")},
-        extensions={"sni_hostname": host, "timeout": timeout.as_dict()},
+    headers = request.headers.copy()
+    headers["Host"] = request.url.netloc.decode("ascii")
+    pinned = httpx.Request(
+        request.method,
+        request.url.copy_with(host=str(address)),
+        content=request.content,
+        headers=headers,
+        extensions={"sni_hostname": _host_of(request.url), "timeout": timeout.as_dict()},
     )
-    response = await client.send(request, stream=True)
-    await response.aclose()
-    return response.status_code
+    response = await client.send(pinned, stream=True)
+    try:
+        body = await _body_of(response, most_bytes) if most_bytes else b""
+    finally:
+        await response.aclose()
+    return Response(response.status_code, response.headers, body)
+
+
+async def _body_of(response: httpx.Response, most_bytes: int) -> bytes:
+    """Read what was sent and no more than that: what is unpacked can be a thousand times as long."""
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > most_bytes:
+            raise Oversized(f"the answer is longer than {most_bytes} bytes", status=response.status_code)
+    return bytes(body)
+
+
+def _host_of(target: httpx.URL) -> str:
+    return target.raw_host.decode("ascii").strip("[]")
 
 
 def _check_form(url: str, target: httpx.URL) -> None:
@@ -84,8 +140,9 @@ def _check_form(url: str, target: httpx.URL) -> None:
         raise Refused("the address must be https")
 
 
-async def _checked_addresses(host: str, target: httpx.URL) -> list[Address]:
+async def _checked_addresses(target: httpx.URL) -> list[Address]:
     """Return the addresses to try. Raises Refused unless all addresses of the name may be called."""
+    host = _host_of(target)
     port = target.port or {"https": 443, "http": 80}[target.scheme]
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -17,6 +17,7 @@ from django.db.models import Q, QuerySet
 
 from chargers.models import Site
 from payments.models import Contract, OcpiConnection, Ptp
+from payments.ocpi.dialects import Version
 from payments.sealed import seal, unseal
 
 LONGEST_TOKEN = 64  # OCPI 2.3.0 credentials, token
@@ -130,6 +131,32 @@ def note_heard(connection: OcpiConnection, *, now: datetime) -> None:
     heard = connection.last_heard_at
     if heard is None or now - heard > HEARD_NOTED_EVERY:
         OcpiConnection.objects.filter(pk=connection.pk).update(last_heard_at=now)
+
+
+def note_reached(connection: OcpiConnection, *, now: datetime) -> None:
+    """Note that the platform answered us, not more often than people look."""
+    reached = connection.last_reached_at
+    if reached is None or now - reached > HEARD_NOTED_EVERY:
+        connection.last_reached_at = now
+        OcpiConnection.objects.filter(pk=connection.pk).update(last_reached_at=now)
+
+
+# --- Where we are -----------------------------------------------------------------------------------
+
+
+def versions_url() -> str:
+    """Return the address that a platform begins with."""
+    return f"{settings.PUBLIC_URL}/ocpi/versions"
+
+
+def details_url(version: Version) -> str:
+    """Return where a version lists its endpoints."""
+    return f"{settings.PUBLIC_URL}/ocpi/{version.value}"
+
+
+def module_url(version: Version, module: str) -> str:
+    """Return where a module of ours is."""
+    return f"{settings.PUBLIC_URL}/ocpi/cpo/{version.value}/{module}"
 
 
 # --- As which of our parties ----------------------------------------------------------------------

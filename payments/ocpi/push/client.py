@@ -1,0 +1,232 @@
+"""One call to a platform over OCPI: token, ids, routing, envelope, log; and lists along their pages.
+
+Whoever calls holds no database transaction: a peer that is slow must not hold our rows.
+"""
+
+import re
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlencode, urljoin, urlsplit
+
+import httpx
+from django.db import transaction
+from django.utils import timezone
+
+from payments import exact_json, outbound
+from payments.models import OcpiConnection, OcpiMessage
+from payments.ocpi import connections, message_log
+from payments.ocpi.connections import Party
+from payments.ocpi.envelope import Status
+from payments.outbound import CallFailed, Refused, Unreachable
+
+__all__ = ["Answer", "BadAnswer", "CallFailed", "Refused", "Unreachable", "call", "pages"]
+
+PAGE_BYTES: Final = 2 * 1024 * 1024
+MOST_PAGES: Final = 1_000  # a `next` link that leads in a circle ends here
+PAGE_LIMIT: Final = 100  # what we ask for; a platform may give less
+_FIXED: Final = {
+    "Accept": "application/json",
+    # What is sent is what is read: a packed answer could be a thousand times as long.
+    "Accept-Encoding": "identity",
+    "User-Agent": "emabler-ocpi",
+}
+_NEXT: Final = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?', re.IGNORECASE)
+
+
+class BadAnswer(CallFailed):
+    """The platform answered, but not as OCPI says, or not with what was asked for."""
+
+    def __init__(self, message: str, *, http_status: int, ocpi_status: int | None = None) -> None:
+        super().__init__(message)
+        self.http_status, self.ocpi_status = http_status, ocpi_status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer in OCPI's envelope, whatever it says. Numbers with a fraction are Decimal."""
+
+    http_status: int
+    ocpi_status: int
+    data: Any = None
+    message: str = ""
+    headers: httpx.Headers = field(default_factory=httpx.Headers)  # names in any case
+
+    @property
+    def ok(self) -> bool:
+        """HTTP 2xx and OCPI 1xxx."""
+        return self.http_status // 100 == 2 and self.ocpi_status // 1000 == 1
+
+    def __str__(self) -> str:
+        return f"HTTP {self.http_status}, OCPI {self.ocpi_status} {self.message}".strip()
+
+
+def call(
+    connection: OcpiConnection,
+    method: str,
+    url: str,
+    *,
+    body: Any = None,
+    query: Mapping[str, str] | None = None,
+    correlation_id: str = "",
+    module: str = "",
+    routed: bool = True,
+    to_party: Party | None = None,
+    from_party: Party | None = None,
+    token: str = "",
+    most_bytes: int = outbound.ANSWER_BYTES,
+    total_seconds: float = outbound.TOTAL_SECONDS,
+) -> Answer:
+    """Send one request to a platform, and log it.
+
+    `routed` is for functional modules: the parties are those of the connection where none are named. `token`
+    is shown instead of the stored one, during a handshake. Raises Refused, Unreachable, BadAnswer.
+    """
+    _assert_no_transaction()
+    address = f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(query)}" if query else url
+    content = b"" if body is None else exact_json.dumps(body).encode()
+    message = OcpiMessage(
+        connection=connection,
+        direction=OcpiMessage.Direction.OUT,
+        method=method,
+        url=address,
+        module=module,
+        request_id=str(uuid.uuid4()),
+        correlation_id=correlation_id or str(uuid.uuid4()),
+        request_body=content.decode(),
+    )
+    headers = {
+        "Authorization": _authorization(connection, token),
+        "X-Request-ID": message.request_id,
+        "X-Correlation-ID": message.correlation_id,
+        **_FIXED,
+        **({"Content-Type": "application/json"} if content else {}),
+        **(_routing(connection, to_party, from_party) if routed else {}),
+    }
+    return _exchange(message, headers, content, most_bytes=most_bytes, total_seconds=total_seconds)
+
+
+def pages(
+    connection: OcpiConnection,
+    url: str,
+    *,
+    query: Mapping[str, str] | None = None,
+    module: str = "",
+    to_party: Party | None = None,
+    from_party: Party | None = None,
+) -> Iterator[list[Any]]:
+    """Yield a list page after page, as far as the `next` links lead (OCPI 2.3.0 transport_and_format).
+
+    Raises Refused, Unreachable, BadAnswer; the latter also for a link to another host, which must not get
+    our token, and for lists without an end.
+    """
+    address, asked = url, {"limit": str(PAGE_LIMIT), **(query or {})}
+    for _ in range(MOST_PAGES):
+        answer = call(
+            connection,
+            "GET",
+            address,
+            query=asked,
+            module=module,
+            to_party=to_party,
+            from_party=from_party,
+            most_bytes=PAGE_BYTES,
+        )
+        if not answer.ok or not isinstance(answer.data, list):
+            raise _bad(f"no list came: {answer}", answer)
+        yield answer.data
+        found = _NEXT.search(answer.headers.get("Link", ""))
+        if found is None:
+            return
+        # What was asked for stands in the link, with the place of the next page.
+        address, asked = urljoin(address, found[1].strip()), {}
+        if urlsplit(address)[:2] != urlsplit(url)[:2]:
+            raise _bad("the next page is at another host", answer)
+    raise BadAnswer(f"more than {MOST_PAGES} pages", http_status=200)
+
+
+def _bad(message: str, answer: Answer) -> BadAnswer:
+    return BadAnswer(message, http_status=answer.http_status, ocpi_status=answer.ocpi_status)
+
+
+def _assert_no_transaction() -> None:
+    """A call inside a transaction is a bug of ours; the transaction around a test is none."""
+    blocks = transaction.get_connection().atomic_blocks
+    assert not blocks or getattr(blocks[-1], "_from_testcase", False), "a call inside a transaction"
+
+
+def _authorization(connection: OcpiConnection, token: str) -> str:
+    if token:
+        return connections.authorization_of(token, raw=connection.raw_tokens)
+    if not connection.client_token_sealed:
+        raise Refused("the platform is not registered: we have no token to show it")
+    return connections.authorization_for(connection)
+
+
+def _routing(connection: OcpiConnection, to_party: Party | None, from_party: Party | None) -> dict[str, str]:
+    to = to_party or (connection.country_code, connection.party_id)
+    ours = from_party or (connection.our_country_code, connection.our_party_id)
+    return {
+        "OCPI-to-country-code": to[0],
+        "OCPI-to-party-id": to[1],
+        "OCPI-from-country-code": ours[0],
+        "OCPI-from-party-id": ours[1],
+    }
+
+
+def _exchange(
+    message: OcpiMessage,
+    headers: dict[str, str],
+    content: bytes,
+    *,
+    most_bytes: int,
+    total_seconds: float,
+) -> Answer:
+    """Send the message and complete it with what came back; it is logged in any case."""
+    began = time.perf_counter()
+    try:
+        response = outbound.send(
+            message.method,
+            message.url,
+            headers=headers,
+            body=content,
+            most_bytes=most_bytes,
+            total_seconds=total_seconds,
+        )
+        message.http_status = response.status
+        message.response_body = response.body[: message_log.LONGEST_BODY].decode("utf-8", "replace")
+        answer = _read(response, most_bytes)
+        message.ocpi_status, message.error = answer.ocpi_status, "" if answer.ok else answer.message
+    except outbound.Oversized as error:
+        message.error = str(error)
+        message.http_status = error.status
+        raise BadAnswer(str(error), http_status=error.status) from error
+    except CallFailed as error:
+        message.error = str(error)
+        raise
+    finally:
+        message.duration_ms = round((time.perf_counter() - began) * 1000)
+        message_log.keep(message)
+    if message.connection is not None:
+        connections.note_reached(message.connection, now=timezone.now())
+    return answer
+
+
+def _read(response: outbound.Response, most_bytes: int) -> Answer:
+    """Read the envelope (OCPI 2.3.0 transport_and_format, response format). Raises BadAnswer."""
+    try:
+        envelope = exact_json.loads(response.body, most_bytes=most_bytes)
+    except exact_json.UnreadableJson as error:
+        raise BadAnswer(f"HTTP {response.status}: {error}", http_status=response.status) from None
+    status = envelope.get("status_code") if isinstance(envelope, dict) else None
+    if type(status) is not int or not Status.SUCCESS <= status <= 9999:
+        raise BadAnswer(f"HTTP {response.status} without an OCPI envelope", http_status=response.status)
+    return Answer(
+        http_status=response.status,
+        ocpi_status=status,
+        data=envelope.get("data"),
+        message=str(envelope.get("status_message") or "")[:300],
+        headers=response.headers,
+    )
