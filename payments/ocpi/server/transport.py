@@ -7,6 +7,7 @@ envelope, log. What reaches the OCPI layer is answered with HTTP 2xx, in the env
 import logging
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Final
@@ -26,6 +27,7 @@ from payments.ocpi.connections import Party
 from payments.ocpi.dialects import Version
 from payments.ocpi.envelope import OcpiError, Reply, Status
 from payments.ocpi.reading import Reader
+from tariffs.engine.errors import InputError, InvalidInput
 
 logger = logging.getLogger(__name__)
 
@@ -61,8 +63,12 @@ class Call:
 def refuse_faults(reader: Reader) -> None:
     """Raise OcpiError 2001 with everything that a reader found wrong."""
     if reader.errors:
-        faults = "; ".join(f"{error.path or 'body'}: {error.message}" for error in reader.errors[:5])
-        raise OcpiError(Status.INVALID, faults[:250])
+        raise OcpiError(Status.INVALID, _told(reader.errors))
+
+
+def _told(faults: Sequence[InputError]) -> str:
+    """The first faults of an object, for the developer at the other end."""
+    return "; ".join(f"{fault.path or 'body'}: {fault.message}" for fault in faults[:5])[:250]
 
 
 @method_decorator(csrf_exempt, name="dispatch")
@@ -122,10 +128,13 @@ class OcpiView(View):
                 http_status=405,
                 headers={"Allow": allowed},
             )
-        if method in ("put", "post", "patch"):
-            call.body = _json_of(call.request)
-        reply: Reply = handler(call, **path)
-        return reply
+        if method not in ("put", "post", "patch"):
+            return handler(call, **path)  # type: ignore[no-any-return]
+        call.body = _json_of(call.request)
+        try:
+            return handler(call, **path)  # type: ignore[no-any-return]
+        except InvalidInput as error:
+            raise OcpiError(Status.INVALID, _told(error.errors)) from error
 
     def _respond(self, reply: Reply, call: Call | None, ids: tuple[str, str], now: datetime) -> HttpResponse:
         response = HttpResponse(
