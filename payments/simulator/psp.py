@@ -66,6 +66,7 @@ class Psp:
     holds: dict[str, Hold] = field(default_factory=dict)
     declined: list[str] = field(default_factory=list)
     effects: list[tuple[str, str]] = field(default_factory=list)  # what happened to cards, in order
+    refunds: dict[str, tuple[str, str]] = field(default_factory=dict)  # document → (reference, amount)
 
     def preauthorise(self, reference: str, amount: str, currency: str, card: Card) -> Hold | None:
         """Hold an amount on a card; None when the issuer declines."""
@@ -101,6 +102,20 @@ class Psp:
             self.effects.append(("release", reference))
         return hold
 
+    def refund(self, reference: str, amount: str, *, document: str) -> Hold:
+        """Give some of what was taken back, once per document. Raises UnknownHold, HoldIsGone."""
+        hold = self._find(reference)
+        if document in self.refunds:
+            return hold
+        before = sum(
+            (Decimal(given) for to, given in self.refunds.values() if to == reference), start=Decimal(0)
+        )
+        if hold.state is not HoldState.CAPTURED or before + Decimal(amount) > Decimal(hold.captured):
+            raise HoldIsGone(reference)
+        self.refunds[document] = (reference, amount)
+        self.effects.append(("refund", reference))
+        return hold
+
     def count(self, effect: str, reference: str) -> int:
         """Return how often a card was touched in this way."""
         return self.effects.count((effect, reference))
@@ -122,7 +137,10 @@ class Psp:
             for name, hold in state.get("holds", {}).items()
         }
         effects = [(kind, reference) for kind, reference in state.get("effects", [])]
-        return cls(holds, list(state.get("declined", [])), effects)
+        refunds = {
+            name: (reference, amount) for name, (reference, amount) in state.get("refunds", {}).items()
+        }
+        return cls(holds, list(state.get("declined", [])), effects, refunds)
 
 
 def slip(hold: Hold, *, terminal_id: str) -> list[str]:
