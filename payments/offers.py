@@ -52,8 +52,13 @@ def hold_minor_for(connector: Connector, terms: Terms) -> int | None:
     """
     site = connector.evse.site
     named = site.preauthorize_dc if connector.is_dc else site.preauthorize_ac
+    return hold_minor(terms, is_dc=connector.is_dc, named=named)
+
+
+def hold_minor(terms: Terms, *, is_dc: bool, named: Decimal | None) -> int | None:
+    """Return how much to hold where the site named this amount for AC or DC, or none."""
     if named is None and terms.currency == settings.CPO_CURRENCY:
-        named = settings.DEFAULT_PREAUTHORIZE_DC if connector.is_dc else settings.DEFAULT_PREAUTHORIZE_AC
+        named = settings.DEFAULT_PREAUTHORIZE_DC if is_dc else settings.DEFAULT_PREAUTHORIZE_AC
     if named is None and terms.preauthorize_amount is None:
         return None
     return preauthorize_minor(terms, to_minor(named or Decimal(0), terms.currency))
