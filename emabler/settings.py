@@ -302,6 +302,11 @@ DEFAULT_PREAUTHORIZE_DC = env.amount("DEFAULT_PREAUTHORIZE_DC", default="60")
 # Smallest hold that may start a session: less would end before the driver has walked away.
 MINIMUM_HOLD = env.amount("MINIMUM_HOLD", default="1")
 
+# --- What PTPs are told ---------------------------------------------------------------------------
+PEER_PROBE_SECONDS = env.float("PEER_PROBE_SECONDS", default=15)  # between calls to a PTP that is down
+DELIVERY_GIVE_UP_HOURS = env.float("DELIVERY_GIVE_UP_HOURS", default=72)  # MONEY.md B22: at least
+OCPI_LOG_DAYS = env.int("OCPI_LOG_DAYS", default=90)
+
 # --- Logging --------------------------------------------------------------------------------------
 LOG_LEVEL = env("LOG_LEVEL", default="INFO")
 LOGGING = {

@@ -1,19 +1,25 @@
 """Messages to PTPs: stored with the fact they tell, claimed by one worker, retried until they arrive.
 
-This room stores and claims. Who renders and sends a topic registers itself as its carrier.
+This room stores and claims. Who renders and sends a topic registers itself as its carrier. A PTP that is down
+is asked by one message at a time (circuit.py); its first answer makes all that waits for it due.
 """
 
 import logging
 import random
+import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain, zip_longest
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Least
 
 from chargers.failpoints import failpoint
+from payments import circuit
 from payments.models import OutboxMessage, Ptp
 from sessions_app.wakeups import wake
 
@@ -21,37 +27,58 @@ logger = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS = 2.0
 MAX_RETRY_SECONDS = 3600.0  # MONEY.md B22: up to an hour between attempts
-GIVE_UP_AFTER = timedelta(hours=72)  # MONEY.md B22: at least
-CLAIM_SECONDS = 60  # longer than the slowest call; a killed worker's message is free again after it
+CLAIM_SECONDS = 60  # longer than the slowest attempt; a killed worker's message is free again after it
 JITTER = 0.2
 CALLS_PER_PTP = 2  # at once; the embedded worker has four threads for everything
+PATIENCE = 5  # attempts, about a minute, for which a message lets those behind it in its lane wait
+PROBES_LOOKED_AT = 20  # messages that may have been taken meanwhile, before a probe is left to the next sweep
 
 DELIVER_TASK = "payments.tasks.deliver_one"
+SWEEP_TASK = "payments.tasks.deliver_due"
+
+_DUE = OutboxMessage.State.DUE
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """How one attempt went. `permanent`: the peer will never take it as it is."""
+    """How one attempt went.
+
+    `permanent`: the peer will never take it as it is. `unreachable`: nobody answered, which says nothing of
+    the message. `called` is False where no call was made, which says nothing of the peer.
+    """
 
     delivered: bool
     error: str = ""
     permanent: bool = False
+    unreachable: bool = False
+    called: bool = True
+
+
+def nothing_to_tell(why: str) -> Delivery:
+    """The message is settled without a call."""
+    return Delivery(delivered=True, error=why, called=False)
 
 
 Carrier = Callable[[OutboxMessage], Delivery]
 _carriers: dict[str, Carrier] = {}
+_earlier: dict[str, tuple[str, ...]] = {}  # topics that go first in the lane of a topic
 
 
-def register(topic: str, carrier: Carrier) -> None:
-    """Let `carrier` render and send messages of this topic. It must bring its own time-outs."""
+def register(topic: str, carrier: Carrier, *, after: tuple[str, ...] = ()) -> None:
+    """Let `carrier` render and send messages of this topic. It must bring its own time-outs.
+
+    A message waits while one of the topics in `after` is due in its lane, until that has failed PATIENCE
+    times: order while order is possible, and money never waits for ever behind a refused Session.
+    """
     _carriers[topic] = carrier
+    _earlier[topic] = after
 
 
 def tell(*, ptp: Ptp, topic: str, subject: str, now: datetime, lane: str = "") -> OutboxMessage:
     """Store that the PTP must hear of `subject`, inside the caller's transaction, and wake a worker.
 
     News of a subject that waits already is the same message, with the newest content. Messages of one lane
-    leave one after the other, the oldest first.
+    leave in the order that their topics were registered with.
     """
     message, created = OutboxMessage.objects.get_or_create(
         ptp=ptp,
@@ -61,60 +88,161 @@ def tell(*, ptp: Ptp, topic: str, subject: str, now: datetime, lane: str = "") -
     )
     if not created:
         OutboxMessage.objects.filter(pk=message.pk).update(
-            state=OutboxMessage.State.DUE,
-            version=F("version") + 1,
-            next_attempt_at=now,
-            attempts=0,
-            created_at=now,
+            state=_DUE, version=F("version") + 1, next_attempt_at=now, attempts=0, created_at=now
         )
     wake(DELIVER_TASK, str(message.pk))
     return message
 
 
-def deliver(message_id: uuid.UUID, *, now: datetime) -> bool:
-    """Carry one message if it is due and nobody else has it; returns whether it arrived."""
-    message = _claim(message_id, now)
+def replay(message: OutboxMessage, *, now: datetime) -> None:
+    """Send a message again because a person wants so, as if it had never failed; it bears the same delivery id."""
+    with transaction.atomic():
+        _replay(OutboxMessage.objects.filter(pk=message.pk), now)
+        wake(DELIVER_TASK, str(message.pk))
+
+
+def replay_all(ptp: Ptp, *, now: datetime) -> int:
+    """Send what was given up for this PTP, and what waits for its next attempt; returns how many messages."""
+    with transaction.atomic():
+        count = _replay(
+            OutboxMessage.objects.filter(ptp=ptp).exclude(state=OutboxMessage.State.DELIVERED), now
+        )
+        wake(SWEEP_TASK)
+    return count
+
+
+def _replay(messages: QuerySet[OutboxMessage], now: datetime) -> int:
+    return messages.update(state=_DUE, attempts=0, created_at=now, next_attempt_at=now)
+
+
+# --- One message ----------------------------------------------------------------------------------
+
+
+def deliver(message_id: uuid.UUID, *, now: datetime, probing: bool = False) -> bool:
+    """Carry one message if it is due and nobody else has it; returns whether it arrived.
+
+    `probing` does not ask whether its time has come: it asks whether the PTP is there again.
+    """
+    message = _claim(message_id, now, probing=probing)
     if message is None:
         return False
+    began = time.monotonic()
     failpoint("F18_delivery_claimed")
     carrier = _carriers.get(message.topic)
     if carrier is None:
-        result = Delivery(delivered=False, error=f"nobody carries {message.topic}", permanent=True)
+        why = f"nobody carries {message.topic}"
+        result = Delivery(delivered=False, error=why, permanent=True, called=False)
     else:
         failpoint("F19_delivery_before_http")
         result = carrier(message)
         failpoint("F20_delivery_after_http")
-    _note(message, result, now)
+    after = now + timedelta(seconds=time.monotonic() - began)
+    _note(message, result, after)
     failpoint("F22_delivery_after_tx")
+    _note_peer(message, result, after)
     return result.delivered
 
 
-def due_ids(now: datetime, limit: int) -> list[uuid.UUID]:
-    """Return the messages whose time has come, also those a killed worker left claimed."""
-    due = OutboxMessage.objects.filter(state=OutboxMessage.State.DUE, next_attempt_at__lte=now)
-    free = due.filter(Q(claimed_until__isnull=True) | Q(claimed_until__lte=now))
-    return list(free.order_by("next_attempt_at").values_list("pk", flat=True)[:limit])
-
-
-def _claim(message_id: uuid.UUID, now: datetime) -> OutboxMessage | None:
+def _claim(message_id: uuid.UUID, now: datetime, *, probing: bool = False) -> OutboxMessage | None:
     """Take the message by a conditional update: one worker wins, on every database.
 
     A PTP that answers nobody holds each call for its whole time-out. With all workers in such calls no other
     PTP would be told anything, and no sweep would run: so only a few at a time call the same one (S17). A
-    message that finds its PTP busy stays due for the next sweep.
+    message that finds its PTP busy or down stays due for the next sweep.
     """
-    busy = OutboxMessage.objects.filter(
-        ptp__outbox=message_id, state=OutboxMessage.State.DUE, claimed_until__gt=now
-    )
-    if busy.count() >= CALLS_PER_PTP:
+    ready = _free(now) if probing else _free(now).filter(next_attempt_at__lte=now)
+    message = ready.select_related("ptp").filter(pk=message_id).first()
+    if message is None or _waits_in_lane(message.pk):
         return None
-    won = OutboxMessage.objects.filter(
-        Q(claimed_until__isnull=True) | Q(claimed_until__lte=now),
-        pk=message_id,
-        state=OutboxMessage.State.DUE,
-        next_attempt_at__lte=now,
-    ).update(claimed_until=now + timedelta(seconds=CLAIM_SECONDS))
-    return OutboxMessage.objects.select_related("ptp").get(pk=message_id) if won else None
+    down = circuit.is_open(message.ptp)
+    if down and not circuit.take_probe(message.ptp_id, now=now):
+        return None
+    if not down and _calls_to(message.ptp_id, now) >= CALLS_PER_PTP:
+        return None
+    # News that came since it was read wakes a worker of its own.
+    won = ready.filter(pk=message_id, version=message.version).update(
+        claimed_until=now + timedelta(seconds=CLAIM_SECONDS)
+    )
+    if not won:
+        if down:
+            circuit.give_probe_back(message.ptp_id, now=now)
+        return None
+    message.repeated = bool(message.last_error or message.claimed_until)
+    return message
+
+
+def _free(now: datetime) -> QuerySet[OutboxMessage]:
+    """Messages to be sent that no living worker has."""
+    return OutboxMessage.objects.filter(Q(claimed_until__isnull=True) | Q(claimed_until__lte=now), state=_DUE)
+
+
+def _calls_to(ptp_id: int, now: datetime) -> int:
+    return OutboxMessage.objects.filter(ptp=ptp_id, state=_DUE, claimed_until__gt=now).count()
+
+
+def _waits_in_lane(message_id: uuid.UUID) -> bool:
+    return OutboxMessage.objects.filter(_behind_another(), pk=message_id).exists()
+
+
+def _behind_another() -> Q:
+    """Messages that let an earlier one of their lane go first."""
+    behind = Q(pk__in=())
+    for topic, earlier in _earlier.items():
+        if earlier:
+            first = OutboxMessage.objects.filter(
+                ptp=OuterRef("ptp"),
+                lane=OuterRef("lane"),
+                topic__in=earlier,
+                state=_DUE,
+                attempts__lt=PATIENCE,
+            )
+            behind |= Q(topic=topic) & ~Q(lane="") & Q(Exists(first))
+    return behind
+
+
+# --- All that is due ------------------------------------------------------------------------------
+
+
+def due_ids(now: datetime, limit: int) -> list[uuid.UUID]:
+    """Return the messages whose time has come, also those a killed worker left claimed, the PTPs in turn.
+
+    A thousand messages for one PTP keep those of another waiting for one call, not for a thousand.
+    """
+    due = _free(now).filter(circuit.CLOSED, next_attempt_at__lte=now).exclude(_behind_another())
+    ptps = list(due.order_by().values_list("ptp", flat=True).distinct())
+    queues = [
+        due.filter(ptp=ptp).order_by("next_attempt_at", "created_at").values_list("pk", flat=True)[:limit]
+        for ptp in ptps
+    ]
+    in_turn: Iterator[uuid.UUID | None] = chain.from_iterable(zip_longest(*queues))
+    return [pk for pk in in_turn if pk is not None][:limit]
+
+
+def probe_silent(now: datetime) -> int:
+    """Let one message call each PTP that is down and may be asked again; returns how many answered.
+
+    It is the one whose turn is next, not the oldest: a message that the PTP chokes on must not be the only
+    one that ever asks for it.
+    """
+    answered = 0
+    for ptp_id in circuit.due_for_probe(now):
+        waiting = _free(now).filter(ptp=ptp_id).exclude(_behind_another())
+        ids = waiting.order_by("next_attempt_at").values_list("pk", flat=True)[:PROBES_LOOKED_AT]
+        answered += _probe(ptp_id, list(ids), now)
+    return answered
+
+
+def _probe(ptp_id: int, message_ids: list[uuid.UUID], now: datetime) -> bool:
+    """Send the first of these that nobody else has taken meanwhile."""
+    for pk in message_ids:
+        if deliver(pk, now=now, probing=True):
+            return True
+        if not circuit.may_probe(ptp_id, now=now):
+            return False
+    return False
+
+
+# --- What came of it ------------------------------------------------------------------------------
 
 
 def _note(message: OutboxMessage, result: Delivery, now: datetime) -> None:
@@ -122,12 +250,16 @@ def _note(message: OutboxMessage, result: Delivery, now: datetime) -> None:
     with transaction.atomic():
         if result.delivered:
             arrived = OutboxMessage.objects.filter(pk=message.pk, version=message.version).update(
-                state=OutboxMessage.State.DELIVERED, delivered_at=now, claimed_until=None, last_error=""
+                state=OutboxMessage.State.DELIVERED,
+                delivered_at=now,
+                claimed_until=None,
+                last_error=result.error[:300],
             )
             failpoint("F21_delivery_in_tx")
             if not arrived:
                 OutboxMessage.objects.filter(pk=message.pk).update(claimed_until=None)
                 wake(DELIVER_TASK, str(message.pk))
+            _wake_followers(message)
             return
         _note_failure(message, result, now)
     logger.warning("%s for %s not delivered: %s", message.topic, message.ptp.name, result.error)
@@ -136,9 +268,10 @@ def _note(message: OutboxMessage, result: Delivery, now: datetime) -> None:
 def _note_failure(message: OutboxMessage, result: Delivery, now: datetime) -> None:
     """Wait longer, or give up; news that came meanwhile is due at once and starts anew."""
     row = OutboxMessage.objects.filter(pk=message.pk)
-    give_up = result.permanent or now - message.created_at > GIVE_UP_AFTER
+    patience = timedelta(hours=settings.DELIVERY_GIVE_UP_HOURS)
+    give_up = result.permanent or now - message.created_at > patience
     unchanged = row.filter(version=message.version).update(
-        state=OutboxMessage.State.GIVEN_UP if give_up else OutboxMessage.State.DUE,
+        state=OutboxMessage.State.GIVEN_UP if give_up else _DUE,
         attempts=F("attempts") + 1,
         next_attempt_at=now + timedelta(seconds=retry_seconds(message.attempts)),
         claimed_until=None,
@@ -147,6 +280,33 @@ def _note_failure(message: OutboxMessage, result: Delivery, now: datetime) -> No
     if not unchanged:
         row.update(claimed_until=None, last_error=result.error[:300])
         wake(DELIVER_TASK, str(message.pk))
+    elif give_up or message.attempts + 1 >= PATIENCE:
+        _wake_followers(message)
+
+
+def _wake_followers(message: OutboxMessage) -> None:
+    """What waited behind this message in its lane need not wait for the sweep."""
+    topics = [topic for topic, earlier in _earlier.items() if message.topic in earlier]
+    if message.lane and topics:
+        behind = OutboxMessage.objects.filter(
+            ptp=message.ptp_id, lane=message.lane, topic__in=topics, state=_DUE
+        )
+        for pk in behind.values_list("pk", flat=True):
+            wake(DELIVER_TASK, str(pk))
+
+
+def _note_peer(message: OutboxMessage, result: Delivery, now: datetime) -> None:
+    """Tell the circuit; the first answer of a PTP that was down makes all that waits for it due."""
+    if not result.called:
+        circuit.give_probe_back(message.ptp_id, now=now)
+    elif result.unreachable:
+        circuit.note_unreachable(message.ptp_id, now=now)
+    elif circuit.note_reached(message.ptp_id):
+        # Fewer attempts than PATIENCE: each goes once more in the order of its lane.
+        OutboxMessage.objects.filter(ptp=message.ptp_id, state=_DUE).update(
+            next_attempt_at=now, attempts=Least(F("attempts"), PATIENCE - 1)
+        )
+        wake(SWEEP_TASK)
 
 
 def retry_seconds(attempts: int) -> float:

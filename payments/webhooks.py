@@ -22,6 +22,9 @@ from payments.settlement import SESSION_UPDATED, SETTLEMENT_DUE
 from payments.statements import DUE, payments_of, session_statement, settlement_statement, utc, with_cdrs
 
 GONE = 410
+# What a proxy says when nobody is behind it. A 500 is not among them: it may be about this one message, and a
+# message that its peer chokes on must not make the peer look down.
+NOBODY_THERE = frozenset({502, 503, 504})
 
 
 def delivery_id(message: OutboxMessage) -> str:
@@ -39,7 +42,7 @@ def carry_session_updated(message: OutboxMessage) -> Delivery:
     """Tell how a session stands now."""
     payment = payments_of(message.ptp).filter(pk=message.subject).first()
     if payment is None:
-        return Delivery(delivered=False, error="the payment is gone", permanent=True)
+        return _impossible("the payment is gone")
     return _carry(message, session_statement(payment, now=timezone.now()))
 
 
@@ -47,16 +50,16 @@ def carry_settlement_due(message: OutboxMessage) -> Delivery:
     """Tell what is to be captured or released; once the PTP has answered by itself there is nothing to tell."""
     payment = with_cdrs(payments_of(message.ptp)).filter(pk=message.subject).first()
     if payment is None:
-        return Delivery(delivered=False, error="the payment is gone", permanent=True)
+        return _impossible("the payment is gone")
     if payment.state not in DUE:
-        return Delivery(delivered=True)
+        return outbox.nothing_to_tell("the PTP answered by itself")
     return _carry(message, settlement_statement(payment, now=timezone.now()))
 
 
 def _carry(message: OutboxMessage, data: dict[str, Any]) -> Delivery:
     ptp = message.ptp
     if not ptp.webhook_url or not ptp.webhook_secret_sealed:
-        return Delivery(delivered=False, error="the PTP has no webhook or no secret", permanent=True)
+        return _impossible("the PTP has no webhook or no secret")
     event = {
         "event_id": delivery_id(message),
         "event": message.topic,
@@ -77,11 +80,22 @@ def _carry(message: OutboxMessage, data: dict[str, Any]) -> Delivery:
 def _posted(send: Callable[[], int]) -> Delivery:
     try:
         status = send()
-    except (Refused, Unreachable) as error:
-        return Delivery(delivered=False, error=str(error))
+    except Refused as error:
+        return Delivery(delivered=False, error=str(error), called=False)
+    except Unreachable as error:
+        return Delivery(delivered=False, error=str(error), unreachable=True)
     if 200 <= status < 300:
         return Delivery(delivered=True)
-    return Delivery(delivered=False, error=f"HTTP {status}", permanent=status == GONE)
+    return Delivery(
+        delivered=False,
+        error=f"HTTP {status}",
+        permanent=status == GONE,
+        unreachable=status in NOBODY_THERE,
+    )
+
+
+def _impossible(why: str) -> Delivery:
+    return Delivery(delivered=False, error=why, permanent=True, called=False)
 
 
 outbox.register(SESSION_UPDATED, carry_session_updated)

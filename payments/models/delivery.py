@@ -48,7 +48,7 @@ class OutboxMessage(models.Model):
     topic = models.CharField(max_length=40)
     subject = models.CharField(max_length=64, help_text="id of the row it tells about")
     lane = models.CharField(
-        max_length=64, blank=True, help_text="messages of one lane leave one after the other, oldest first"
+        max_length=64, blank=True, help_text="within it topics leave in the order of their registration"
     )
     state = models.CharField(max_length=10, choices=State.choices, default=State.DUE)
     version = models.PositiveIntegerField(default=1)
@@ -60,6 +60,8 @@ class OutboxMessage(models.Model):
     )
     delivered_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=300, blank=True)
+    # Not stored: told to its carrier when an earlier attempt failed or died, and may have arrived all the same.
+    repeated = False
 
     class Meta:
         constraints: ClassVar = [
