@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from payments import exact_json
 from payments.simulator.ocpi.control import Control
@@ -28,6 +28,10 @@ class Command(BaseCommand):
 
     help = "Play a payment terminal provider that speaks OCPI; prints one JSON object a line."
     requires_system_checks = ()
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        # Here `--version` is OCPI's; Django's own tells nothing that `manage.py --version` does not.
+        return super().create_parser(prog_name, subcommand, conflict_handler="resolve", **kwargs)
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--cpo-versions-url", default="", help="where the CPO's versions are")

@@ -1,9 +1,11 @@
 """Calls to a peer: ids, routing, envelope, pages."""
 
 import re
+import ssl
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -45,6 +47,12 @@ class Answer:
         return f"HTTP {self.http_status}, {why}"
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The certificates that the system trusts: read once, for that takes longer than a call."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class OcpiClient:
     """Calls one peer. Credentials and versions are never routed: pass `routed=False` for them."""
 
@@ -60,7 +68,9 @@ class OcpiClient:
     ) -> None:
         self.token, self.sender, self.receiver, self._raw_token = token, sender, receiver, raw_token
         # A peer on the loopback must not be looked for behind a proxy of the environment.
-        self._http = httpx.Client(timeout=timeout_seconds, transport=transport, trust_env=False)
+        self._http = httpx.Client(
+            timeout=timeout_seconds, transport=transport, trust_env=False, verify=_trusted()
+        )
 
     def close(self) -> None:
         """Hang up."""
