@@ -15,11 +15,11 @@ from django.db import IntegrityError, transaction
 
 from chargers.failpoints import failpoint
 from payments import outbox, states
-from payments.errors import IdempotencyConflict
+from payments.errors import IdempotencyConflict, WrongState
 from payments.idempotency import fingerprint
 from payments.models import Confirmation, Payment, PaymentEvent, Ptp
 from payments.receipts import issue
-from payments.states import CaptureStatus, Effect, Timers
+from payments.states import CaptureStatus, Effect, PaymentState, Timers
 from sessions_app.models import CDR, Session
 from sessions_app.states import SessionState
 
@@ -229,6 +229,13 @@ def tell_session_updated(payment: Payment, *, now: datetime) -> None:
             outbox.tell(ptp=payment.ptp, topic=SESSION_UPDATED, subject=subject, now=now)
 
 
+def tell_due_again(payment: Payment, *, now: datetime) -> None:
+    """Tell a locked payment's PTP once more what is to be captured or released. Raises WrongState."""
+    if payment.state not in (PaymentState.CAPTURING, PaymentState.RELEASING):
+        raise WrongState(payment.state)
+    _tell_due(payment, now)
+
+
 def lane_of(payment: Payment) -> str:
     """Return the lane in which a session's messages leave: the Session before its CDR."""
     return f"session:{payment.session_id}"
@@ -238,4 +245,12 @@ def _issue_receipt(payment: Payment, now: datetime) -> None:
     issue.issue(payment, CDR.objects.get(session=payment.session, credit_of=None), now)
 
 
-_EFFECTS = {Effect.ISSUE_RECEIPT: _issue_receipt, Effect.TELL_DUE: _tell_due}
+def _nothing(payment: Payment, now: datetime) -> None:
+    """A refund is told with its credit CDR, which decisions.refund has at hand."""
+
+
+_EFFECTS = {
+    Effect.ISSUE_RECEIPT: _issue_receipt,
+    Effect.TELL_DUE: _tell_due,
+    Effect.TELL_REFUND: _nothing,
+}

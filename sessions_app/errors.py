@@ -2,7 +2,8 @@
 
 SessionError
 ├── IllegalMove            the event has no place in the session's state
-└── NothingToStop          the session is over already
+├── NothingToStop          the session is over already
+└── NothingToCredit        more than is left of the CDR, or nothing   .asked_minor, .left_minor
 """
 
 
@@ -21,3 +22,12 @@ class IllegalMove(SessionError):
 
 class NothingToStop(SessionError):
     """The session is over already."""
+
+
+class NothingToCredit(SessionError):
+    """Nothing is to be given back, or more than is left of the CDR."""
+
+    def __init__(self, asked_minor: int, left_minor: int) -> None:
+        super().__init__(f"{asked_minor} asked for, {left_minor} left")
+        self.asked_minor = asked_minor
+        self.left_minor = left_minor

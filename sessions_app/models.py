@@ -188,9 +188,10 @@ class CDR(models.Model):
 
     id = models.UUIDField(primary_key=True, editable=False, help_text="derived from the session's id")
     session = models.ForeignKey(Session, on_delete=models.PROTECT, related_name="cdrs")
-    credit_of = models.OneToOneField(
-        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="credit"
+    credit_of = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="credits"
     )
+    credit_number = models.PositiveIntegerField(default=0, help_text="1, 2, … for credits of the same CDR")
     issued_at = models.DateTimeField()
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField()
@@ -229,6 +230,14 @@ class CDR(models.Model):
                 condition=Q(credit_of__isnull=False) | Q(total_incl_minor__gte=0), name="cdr_not_negative"
             ),
             models.CheckConstraint(condition=Q(written_off_minor__gte=0), name="cdr_write_off_not_negative"),
+            models.UniqueConstraint(
+                fields=["credit_of", "credit_number"],
+                condition=Q(credit_of__isnull=False),
+                name="cdr_credit_numbered_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(credit_of__isnull=True) | Q(total_incl_minor__lt=0), name="cdr_credit_gives_back"
+            ),
         ]
         ordering: ClassVar = ["-issued_at"]
 

@@ -12,16 +12,20 @@ from payments.models.ocpi import (
 )
 from payments.models.parties import ApiKey, Ptp, Quote, Terminal
 from payments.models.payments import Confirmation, Payment, PaymentEvent
-from payments.models.receipts import Receipt, ReceiptCounter
+from payments.models.pushes import OcpiPush
+from payments.models.receipts import CreditNote, Receipt, ReceiptCounter
+from payments.models.told_cdrs import ToldCdr
 
 __all__ = [
     "ApiKey",
     "Confirmation",
     "Contract",
+    "CreditNote",
     "IdempotentAnswer",
     "OcpiCommand",
     "OcpiConnection",
     "OcpiMessage",
+    "OcpiPush",
     "OutboxMessage",
     "Payment",
     "PaymentEvent",
@@ -33,4 +37,5 @@ __all__ = [
     "SeenTariff",
     "StoredToken",
     "Terminal",
+    "ToldCdr",
 ]

@@ -48,6 +48,9 @@ class OcpiConnection(models.Model):
         default=list, blank=True, help_text="the platform's CredentialsRoles as they came"
     )
     server_token_hash = models.CharField(max_length=64, blank=True, help_text="SHA-256 of what it shows us")
+    pending_token_hash = models.CharField(
+        max_length=64, blank=True, help_text="of the token in a handshake that we began and that is not over"
+    )
     client_token_sealed = models.TextField(blank=True, help_text="sealed; what we show it")
     registered_at = models.DateTimeField(null=True, blank=True)
     token_changed_at = models.DateTimeField(null=True, blank=True)

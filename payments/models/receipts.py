@@ -23,10 +23,9 @@ class ReceiptCounter(models.Model):
         return f"{self.seller} {self.year}: {self.last_number}"
 
 
-class Receipt(models.Model):
-    """The numbered, frozen document of a settled payment; its total is the CDR's."""
+class Numbered(models.Model):
+    """A document with a number of its seller's yearly series; receipts and credit notes share the series."""
 
-    payment = models.OneToOneField(Payment, on_delete=models.PROTECT, related_name="receipt")
     seller = models.CharField(max_length=64)
     year = models.PositiveIntegerField()
     number = models.PositiveIntegerField()
@@ -35,9 +34,7 @@ class Receipt(models.Model):
     pdf = models.BinaryField(null=True, blank=True, editable=False)
 
     class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["seller", "year", "number"], name="receipt_numbered_once")
-        ]
+        abstract = True
         ordering: ClassVar = ["-year", "-number"]
 
     def __str__(self) -> str:
@@ -47,3 +44,28 @@ class Receipt(models.Model):
     def full_number(self) -> str:
         """The number as printed, `2026-000042`."""
         return f"{self.year}-{self.number:06d}"
+
+
+class Receipt(Numbered):
+    """The numbered, frozen document of a settled payment; its total is the CDR's."""
+
+    payment = models.OneToOneField(Payment, on_delete=models.PROTECT, related_name="receipt")
+
+    class Meta(Numbered.Meta):
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["seller", "year", "number"], name="receipt_numbered_once")
+        ]
+
+
+class CreditNote(Numbered):
+    """The numbered, frozen document of a refund; it corrects a receipt, which stays as it is."""
+
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="credit_notes")
+    cdr = models.OneToOneField("sessions_app.CDR", on_delete=models.PROTECT, related_name="credit_note")
+    actor = models.CharField(max_length=150, help_text="who gave it back")
+    reason = models.CharField(max_length=200)
+
+    class Meta(Numbered.Meta):
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["seller", "year", "number"], name="credit_note_numbered_once")
+        ]

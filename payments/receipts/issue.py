@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from chargers.failpoints import failpoint
-from payments.models import Payment, Receipt, ReceiptCounter
+from payments.models import CreditNote, Payment, Receipt, ReceiptCounter
 from sessions_app.models import CDR
 from sessions_app.wakeups import wake
 
@@ -17,28 +17,45 @@ RENDER_TASK = "payments.tasks.render_receipt"
 
 
 def issue(payment: Payment, cdr: CDR, now: datetime) -> Receipt:
-    """Issue the receipt inside the caller's transaction and wake the task that renders its PDF.
-
-    The counter's row stays locked until commit, so numbers are gapless: a rolled-back receipt gives its
-    number back.
-    """
-    seller = settings.SELLER["vat_id"] or settings.SELLER["name"] or "-"
-    year = now.year
-    counter, _ = ReceiptCounter.objects.get_or_create(seller=seller, year=year)
-    counter = ReceiptCounter.objects.select_for_update().get(pk=counter.pk)
-    counter.last_number += 1
-    counter.save(update_fields=["last_number"])
+    """Issue the receipt inside the caller's transaction and wake the task that renders its PDF."""
+    number = _next_number(now)
     failpoint("F25_receipt_in_tx")
     receipt = Receipt.objects.create(
-        payment=payment,
-        seller=seller,
-        year=year,
-        number=counter.last_number,
-        issued_at=now,
-        document=document(payment, cdr),
+        payment=payment, issued_at=now, document=document(payment, cdr), **number
     )
     wake(RENDER_TASK, str(payment.pk))
     return receipt
+
+
+def issue_credit_note(payment: Payment, credit: CDR, *, actor: str, reason: str, now: datetime) -> CreditNote:
+    """Issue the document of a refund inside the caller's transaction; the receipt stays as it was."""
+    return CreditNote.objects.create(
+        payment=payment,
+        cdr=credit,
+        actor=actor,
+        reason=reason,
+        issued_at=now,
+        document={
+            **document(payment, credit),
+            "corrects": payment.receipt.full_number,
+            "reason": reason,
+        },
+        **_next_number(now),
+    )
+
+
+def _next_number(now: datetime) -> dict[str, Any]:
+    """Take the seller's next number of the year.
+
+    The counter's row stays locked until commit, so numbers are gapless: a document that is rolled back gives
+    its number back.
+    """
+    seller = settings.SELLER["vat_id"] or settings.SELLER["name"] or "-"
+    counter, _ = ReceiptCounter.objects.get_or_create(seller=seller, year=now.year)
+    counter = ReceiptCounter.objects.select_for_update().get(pk=counter.pk)
+    counter.last_number += 1
+    counter.save(update_fields=["last_number"])
+    return {"seller": seller, "year": now.year, "number": counter.last_number}
 
 
 def document(payment: Payment, cdr: CDR) -> dict[str, Any]:
