@@ -6,11 +6,11 @@ Everything is written in the shape of 2.3.0; `in_dialect` takes it to the versio
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import Any, Final
 
-from tariffs.engine.money import from_minor, to_minor
+from tariffs.engine.money import minor_digits
 
 Document = dict[str, Any]
 
@@ -113,15 +113,17 @@ def _rates(tariff: Document, included: str) -> list[Decimal]:
 def _hold(hold: Decimal, own: Document | None, rates: list[Decimal], currency: str) -> Document:
     """`max_price` for a hold: the tariff's own one where that is not higher.
 
-    `incl_vat` is what the terminal preauthorises. `excl_vat` goes by the lowest rate: by another one a bill
-    of several rates could be within the hold and yet beyond `excl_vat`, which binds on its own.
+    `incl_vat` is what the terminal preauthorises. `excl_vat` binds on its own, so it goes by the lowest rate
+    and is rounded up: otherwise a bill within the hold could be beyond it.
     """
+    unit = Decimal(1).scaleb(-minor_digits(currency))
     if own is not None:
         highest = own["excl_vat"] * (1 + max(rates) / 100)
-        own_incl = own.get("incl_vat", from_minor(to_minor(highest, currency), currency))
+        own_incl = own.get("incl_vat", highest.quantize(unit, ROUND_HALF_UP))
         if own_incl <= hold:
             return {"excl_vat": own["excl_vat"], "incl_vat": own_incl}
-    return {"excl_vat": _net(hold, min(rates)), "incl_vat": hold}
+    net = hold / (1 + min(rates) / 100)
+    return {"excl_vat": min(net.quantize(unit, ROUND_CEILING), hold), "incl_vat": hold}
 
 
 def _element(element: Document, included: str) -> Document:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from payments.ocpi.dialects import Kind, Version, in_dialect
 from payments.ocpi.prices import read_price
 from payments.ocpi.reading import Reader, given
+from tariffs.engine.document import decimal_string
 from tariffs.engine.errors import InvalidTariff, UnknownCurrency
 from tariffs.engine.money import minor_digits
 from tariffs.engine.terms import (
@@ -158,6 +159,7 @@ def tariff_document(
     a terminal preauthorises, where it is not the tariff's own `preauthorize_amount`.
     """
     notes = alt_texts(terms, languages) or terms.alt_texts
+    hold = terms.preauthorize_amount if hold_amount is None else Decimal(decimal_string(hold_amount))
     document = given(
         {
             "country_code": terms.country_code,
@@ -174,7 +176,7 @@ def tariff_document(
             "end_date_time": utc_text(terms.end_at),
             "last_updated": utc_text(terms.last_updated_at),
             "tax_included": terms.tax_included.value,
-            "preauthorize_amount": terms.preauthorize_amount if hold_amount is None else hold_amount,
+            "preauthorize_amount": hold,
         }
     )
     return in_dialect(Kind.TARIFF, document, Version(version))
