@@ -99,13 +99,86 @@ def paged(items: Sequence[Json], request: Request, *, url: str, most: int = 100)
     return Reply(found[offset : offset + limit], headers=headers)
 
 
-class _Quiet(ThreadingHTTPServer):
+class _Listener(ThreadingHTTPServer):
+    """One socket's worth of a PeerServer."""
+
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 128
 
+    def __init__(self, address: tuple[str, int], peer: "PeerServer") -> None:
+        self.peer = peer
+        self.wires: set[socket.socket] = set()
+        super().__init__(address, _Connection)
+
+    def hang_up(self) -> None:
+        """End the connections that are open."""
+        for wire in list(self.wires):
+            with suppress(OSError):
+                wire.shutdown(socket.SHUT_RDWR)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A caller that hung up is not our trouble."""
+
+
+class _Connection(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 60.0  # of a connection that says nothing
+    disable_nagle_algorithm = True
+
+    @property
+    def _listener(self) -> _Listener:
+        assert isinstance(self.server, _Listener)
+        return self.server
+
+    def setup(self) -> None:
+        super().setup()
+        self._listener.wires.add(self.connection)
+
+    def finish(self) -> None:
+        self._listener.wires.discard(self.connection)
+        with suppress(OSError):
+            super().finish()
+
+    def _serve(self) -> None:
+        try:
+            reply = self._reply()
+        except Cut:
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        body = reply.raw
+        if body is None:
+            said = envelope(reply.data, reply.status_code, reply.message)
+            body = exact_json.dumps(said).encode()
+        self.send_response(reply.http_status)
+        ids = {name: self.headers[name] for name in ECHOED if name in self.headers}
+        fixed = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+        for name, value in {**fixed, **ids, **reply.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _reply(self) -> Reply:
+        length = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers or not length.isdigit() or int(length) > MAX_BODY_BYTES:
+            self.close_connection = True
+            return Reply(status_code=CLIENT_ERROR, message="Content-Length is needed.", http_status=411)
+        raw = self.rfile.read(int(length))
+        address = urlsplit(self.path)
+        query = dict(parse_qsl(address.query, keep_blank_values=True))
+        try:
+            body = read_json(raw) if raw else None
+        except NotOcpi as fault:
+            return Reply(status_code=INVALID_PARAMETERS, message=str(fault), http_status=400)
+        headers = httpx.Headers(self.headers.items())
+        request = Request(self.command, address.path, query, headers, body, raw)
+        return self._listener.peer.answer(request)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet; `received` knows."""
 
 
 class PeerServer:
@@ -121,8 +194,7 @@ class PeerServer:
         self.received: deque[Request] = deque(maxlen=REQUESTS_REMEMBERED)
         self._around = around
         self._routes: list[tuple[str, re.Pattern[str], Handler]] = []
-        self._server: _Quiet | None = None
-        self._wires: set[socket.socket] = set()
+        self._server: _Listener | None = None
         self._serving = False
         self._bind()  # the port is known before the first request can come
 
@@ -150,9 +222,7 @@ class PeerServer:
             server.shutdown()
         self._serving = False
         server.server_close()
-        for wire in list(self._wires):
-            with suppress(OSError):
-                wire.shutdown(socket.SHUT_RDWR)
+        server.hang_up()
 
     def __enter__(self) -> Self:
         self.start()
@@ -184,65 +254,7 @@ class PeerServer:
         status = 405 if found else 404
         return Reply(status_code=CLIENT_ERROR, message="Nothing answers that here.", http_status=status)
 
-    def _bind(self) -> _Quiet:
-        self._server = _Quiet((self.host, self.port), _handler_of(self, self._wires))
+    def _bind(self) -> _Listener:
+        self._server = _Listener((self.host, self.port), self)
         self.port = self._server.server_address[1]
         return self._server
-
-
-def _handler_of(peer: PeerServer, wires: set[socket.socket]) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        timeout = 60.0  # of a connection that says nothing
-        disable_nagle_algorithm = True
-
-        def setup(self) -> None:
-            super().setup()
-            wires.add(self.connection)
-
-        def finish(self) -> None:
-            wires.discard(self.connection)
-            with suppress(OSError):
-                super().finish()
-
-        def _serve(self) -> None:
-            try:
-                reply = self._reply()
-            except Cut:
-                self.close_connection = True
-                self.connection.shutdown(socket.SHUT_RDWR)
-                return
-            body = reply.raw
-            if body is None:
-                said = envelope(reply.data, reply.status_code, reply.message)
-                body = exact_json.dumps(said).encode()
-            self.send_response(reply.http_status)
-            ids = {name: self.headers[name] for name in ECHOED if name in self.headers}
-            fixed = {"Content-Type": "application/json", "Content-Length": str(len(body))}
-            for name, value in {**fixed, **ids, **reply.headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def _reply(self) -> Reply:
-            length = self.headers.get("Content-Length", "0")
-            if "Transfer-Encoding" in self.headers or not length.isdigit() or int(length) > MAX_BODY_BYTES:
-                self.close_connection = True
-                return Reply(status_code=CLIENT_ERROR, message="Content-Length is needed.", http_status=411)
-            raw = self.rfile.read(int(length))
-            address = urlsplit(self.path)
-            query = dict(parse_qsl(address.query, keep_blank_values=True))
-            try:
-                body = read_json(raw) if raw else None
-            except NotOcpi as fault:
-                return Reply(status_code=INVALID_PARAMETERS, message=str(fault), http_status=400)
-            headers = httpx.Headers(self.headers.items())
-            request = Request(self.command, address.path, query, headers, body, raw)
-            return peer.answer(request)
-
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815
-
-        def log_message(self, *_: object) -> None:
-            """Keep quiet; `received` knows."""
-
-    return Handler
