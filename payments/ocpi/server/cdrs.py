@@ -1,0 +1,65 @@
+"""The bills of the sessions that a PTP paid for (OCPI 2.3.0 mod_cdrs, Sender): its own, and nobody else's.
+
+For a PTP that takes no pushes this is how it learns what to capture.
+"""
+
+from typing import Any, ClassVar
+
+from payments.models import ToldCdr
+from payments.ocpi.envelope import Reply, unknown
+from payments.ocpi.server.pagination import page
+from payments.ocpi.server.paths import both, uuid_in
+from payments.ocpi.server.sessions import release
+from payments.ocpi.server.transport import Call, OcpiView
+from payments.ocpi.told_cdrs import document, stamp_due, told
+from payments.states import PaymentState
+
+
+class CdrsView(OcpiView):
+    """`/cdrs`: bills, credits, and where that is the signal agreed on, those that only let a hold go."""
+
+    module: ClassVar[str] = "cdrs"
+
+    def get(self, call: Call) -> Reply:
+        """List CDRs by the time at which this platform first could get them."""
+        stamp_due(call.connection)
+        return page(
+            call,
+            told(call.connection, call.parties),
+            changed_at="told_at",
+            write=lambda cdrs: [_write(call, each) for each in cdrs],
+            order=("told_at", "pk"),
+        )
+
+
+class CdrView(OcpiView):
+    """`/cdrs/[{country_code}/{party_id}/]{cdr_id}`: one of the list, beyond what OCPI asks for."""
+
+    module: ClassVar[str] = "cdrs"
+
+    def get(self, call: Call, cdr_id: str, country_code: str = "", party_id: str = "") -> Reply:
+        """Return a CDR."""
+        stamp_due(call.connection)
+        parties = call.parties
+        if country_code:
+            parties &= {(country_code.upper(), party_id.upper())}
+        found = told(call.connection, parties).filter(pk=uuid_in(cdr_id, of="CDR")).first()
+        if found is None:
+            raise unknown("CDR")
+        return Reply(data=_write(call, found))
+
+
+def _write(call: Call, each: ToldCdr) -> dict[str, Any]:
+    """Write a CDR; one that lets a hold go has done so where it is all the platform ever gets."""
+    written = document(each, call.version)
+    releasing = each.payment.state == PaymentState.RELEASING
+    if releasing and not call.connection.endpoint("cdrs"):
+        release(each.payment, call)
+    return written
+
+
+urlpatterns = [
+    *both("cdrs", CdrsView, "ocpi-cdrs"),
+    *both("cdrs/<str:cdr_id>", CdrView),
+    *both("cdrs/<str:country_code>/<str:party_id>/<str:cdr_id>", CdrView),
+]

@@ -1,0 +1,140 @@
+"""Which CDRs a platform is told, under which id and with which `last_updated`.
+
+OCPI lists CDRs by `last_updated`, and platforms ask for what is new since they last looked. A time that is
+taken before a CDR is committed would let one slip through: looked for a moment too early, it is older than the
+next look. So the stamp is given here, to CDRs that are there already, when the platform first can get them:
+before every list and every push, under the connection's row lock, never back in time.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db import transaction
+from django.db.models import Max, Q, QuerySet
+from django.utils import timezone
+
+from payments.models import OcpiConnection, Payment, ToldCdr
+from payments.ocpi.cdrs import cdr_document, zero_cdr_document, zero_cdr_id
+from payments.ocpi.connections import Party, of_parties
+from payments.ocpi.dialects import Version
+from payments.ocpi.tariffs import utc_text
+from payments.states import PaymentState
+from sessions_app.models import CDR
+from tariffs.engine.money import from_minor
+
+# A payment moved when its CDR came to be. One that moved so long before the newest stamp was there when that
+# was given, and has one: no transaction lasts as long.
+_LONGEST_TRANSACTION: Final = timedelta(hours=1)
+
+
+def stamp_due(connection: OcpiConnection) -> None:
+    """Give every CDR its stamp that this platform may be told and has none; writes only where there is one."""
+    if not _due(connection, _horizon(connection)):
+        return
+    with transaction.atomic():
+        OcpiConnection.objects.select_for_update().only("pk").get(pk=connection.pk)
+        newest = _newest(connection)
+        now = max(timezone.now(), newest) if newest else timezone.now()
+        due = _due(connection, _horizon(connection))
+        for each in due:
+            each.told_at = now
+        ToldCdr.objects.bulk_create(due)
+
+
+def told(connection: OcpiConnection, parties: frozenset[Party]) -> QuerySet[ToldCdr]:
+    """Return what a platform is told of some of our parties, with all that `document` reads."""
+    return (
+        ToldCdr.objects.filter(
+            of_parties(parties, prefix="payment__session__evse__site__"), connection=connection
+        )
+        .select_related(
+            "connection",
+            "payment__receipt",
+            "payment__session__connector",
+            "payment__session__evse__site",
+            "cdr__credit_of",
+            "cdr__credit_note",
+        )
+        .defer(
+            "payment__receipt__document",
+            "payment__receipt__pdf",
+            "payment__session__cost_state",
+            "payment__session__meter_state",
+            "payment__session__tariff_snapshot",
+            "cdr__credit_note__document",
+            "cdr__credit_note__pdf",
+        )
+    )
+
+
+def document(told: ToldCdr, version: Version) -> dict[str, Any]:
+    """Write one of `told` as its platform gets it, each time the same."""
+    payment, cdr = told.payment, told.cdr
+    session = payment.session
+    assert session is not None
+    token = payment.token or None
+    if cdr is None:
+        return zero_cdr_document(session, version=version, issued_at=told.told_at, token=token)
+    cdr.session = session  # read once, with the payment
+    written = cdr_document(
+        cdr,
+        version=version,
+        invoice_reference=_invoice_number(told, cdr),
+        token=token,
+        hold_amount=from_minor(payment.authorized_minor, payment.currency),
+    )
+    return written | {"last_updated": utc_text(told.told_at)}
+
+
+def _invoice_number(told: ToldCdr, cdr: CDR) -> str:
+    """The number of our receipt exactly when we make it (OCPI 2.3.0 mod_payments, InvoiceCreator)."""
+    if told.connection.invoice_creator != OcpiConnection.InvoiceCreator.CPO:
+        return ""
+    paper = getattr(cdr, "credit_note", None) if cdr.credit_of_id else getattr(told.payment, "receipt", None)
+    return "" if paper is None else str(paper.full_number)
+
+
+def releases(connection: OcpiConnection) -> bool:
+    """Whether a CDR that costs nothing is what tells this platform to drop a hold."""
+    return connection.release_signal == OcpiConnection.ReleaseSignal.ZERO_COST_CDR
+
+
+def _newest(connection: OcpiConnection) -> datetime | None:
+    newest: datetime | None = ToldCdr.objects.filter(connection=connection).aggregate(at=Max("told_at"))["at"]
+    return newest
+
+
+def _horizon(connection: OcpiConnection) -> datetime | None:
+    newest = _newest(connection)
+    return newest - _LONGEST_TRANSACTION if newest else None
+
+
+def _due(connection: OcpiConnection, horizon: datetime | None) -> list[ToldCdr]:
+    """What has no stamp yet: bills and credits, and releases where a CDR is the signal for them."""
+    payments = Payment.objects.filter(connection=connection).order_by()
+    if horizon is not None:
+        payments = payments.filter(changed_at__gte=horizon)
+    waiting = Q(session__payment__state=PaymentState.RELEASING) if releases(connection) else Q(pk__in=[])
+    bills = (
+        CDR.objects.filter(session__payment__in=payments, told=None)
+        .exclude(session__payment__state=PaymentState.AUTHORIZED)
+        .exclude(~waiting, total_incl_minor=0)
+        .order_by("issued_at", "pk")
+        .values_list("pk", "session__payment")
+    )
+    due = [
+        ToldCdr(id=pk, connection=connection, payment_id=payment_pk, cdr_id=pk) for pk, payment_pk in bills
+    ]
+    return due + _due_releases(connection, payments)
+
+
+def _due_releases(connection: OcpiConnection, payments: QuerySet[Payment]) -> list[ToldCdr]:
+    if not releases(connection):
+        return []
+    bare = payments.filter(
+        state=PaymentState.RELEASING, session__isnull=False, session__cdrs=None, told_cdrs=None
+    )
+    return [
+        ToldCdr(id=zero_cdr_id(session_pk), connection=connection, payment_id=pk)
+        for pk, session_pk in bare.values_list("pk", "session")
+    ]
