@@ -12,6 +12,7 @@ from django.utils import timezone
 from chargers.failpoints import failpoint
 from payments import outbox, settlement, webhooks  # noqa: F401  (webhooks registers its carriers)
 from payments.models import Payment, Receipt
+from payments.ocpi import results
 from payments.receipts.pdf import render
 from payments.states import WAITING, PaymentState
 from sessions_app.states import FINAL
@@ -28,6 +29,8 @@ def follow_session(session_id: str) -> None:
     payment = Payment.objects.select_related("session", "ptp").filter(session=uuid.UUID(session_id)).first()
     if payment is None or payment.session is None:
         return
+    if payment.connection_id is not None:
+        results.decide_for(payment.session.pk, now=timezone.now())
     if payment.session.is_over:
         settlement.settle(payment.pk, now=timezone.now())
     settlement.tell_session_updated(payment, now=timezone.now())
@@ -37,6 +40,7 @@ def follow_session(session_id: str) -> None:
 def sweep_payments() -> int:
     """Settle what ended unheard, look at what is overdue, render what has no PDF; returns how many."""
     now = timezone.now()
+    results.decide_due(now=now)
     unsettled = Q(state=PaymentState.AUTHORIZED, session__state__in=sorted(FINAL))
     overdue = Q(state__in=sorted(WAITING), deadline_at__lte=now)
     ids = list(
