@@ -16,9 +16,6 @@ import httpx
 from django.conf import settings
 
 CONNECT_SECONDS = 3.0
-READ_SECONDS = 10.0
-TOTAL_SECONDS = 20.0  # a peer that drips its answer must not hold a worker; below the outbox's claim
-ANSWER_BYTES = 64 * 1024
 MOST_ADDRESSES = 3
 NAT64 = ipaddress.ip_network("64:ff9b::/96")  # an IPv4 address in IPv6 clothes
 
@@ -45,6 +42,20 @@ class Oversized(CallFailed):
         self.status = status
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long we wait, and how much we read, 0 to read nothing."""
+
+    most_bytes: int = 64 * 1024
+    read_seconds: float = 10.0
+    call_seconds: float = 20.0  # a peer that drips must not hold a worker; below the outbox's claim
+
+
+ANSWER = Limits()
+UNREAD = Limits(most_bytes=0)
+PAGE = Limits(most_bytes=2 * 1024 * 1024)
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """What came back. `body` is as it was sent, also where it is compressed."""
@@ -55,25 +66,19 @@ class Response:
 
 
 def send(
-    method: str,
-    url: str,
-    *,
-    headers: dict[str, str],
-    body: bytes = b"",
-    most_bytes: int = ANSWER_BYTES,
-    total_seconds: float = TOTAL_SECONDS,
+    method: str, url: str, *, headers: dict[str, str], body: bytes = b"", limits: Limits = ANSWER
 ) -> Response:
-    """Send one request and read an answer of at most `most_bytes`, 0 to read none; redirects are not followed.
+    """Send one request and read its answer; redirects are not followed.
 
     Raises Refused, Unreachable, Oversized. Never call it inside a database transaction.
     """
+    check_form(url)
     try:
         request = httpx.Request(method, url, content=body, headers=headers)
-        _check_form(url, request.url)
-        return asyncio.run(_exchange(request, most_bytes, total_seconds))
+        return asyncio.run(_exchange(request, limits))
     except TimeoutError:
-        raise Unreachable(f"no answer within {total_seconds:.0f} s") from None
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        raise Unreachable(f"no answer within {limits.call_seconds:.0f} s") from None
+    except (httpx.HTTPError, OSError) as error:
         raise Unreachable(f"{type(error).__name__}: {error}"[:200]) from error
 
 
@@ -82,24 +87,24 @@ def post(url: str, body: bytes, headers: dict[str, str]) -> int:
 
     Raises Refused, Unreachable. Never call it inside a database transaction.
     """
-    return send("POST", url, headers=headers, body=body, most_bytes=0).status
+    return send("POST", url, headers=headers, body=body, limits=UNREAD).status
 
 
-async def _exchange(request: httpx.Request, most_bytes: int, total_seconds: float) -> Response:
-    async with asyncio.timeout(total_seconds):
+async def _exchange(request: httpx.Request, limits: Limits) -> Response:
+    async with asyncio.timeout(limits.call_seconds):
         addresses = await _checked_addresses(request.url)
         async with httpx.AsyncClient(trust_env=False, follow_redirects=False) as client:
             for address in addresses[:-1]:
                 with contextlib.suppress(httpx.ConnectError, httpx.ConnectTimeout):
-                    return await _send(client, request, address, most_bytes)
-            return await _send(client, request, addresses[-1], most_bytes)
+                    return await _send(client, request, address, limits)
+            return await _send(client, request, addresses[-1], limits)
 
 
 async def _send(
-    client: httpx.AsyncClient, request: httpx.Request, address: Address, most_bytes: int
+    client: httpx.AsyncClient, request: httpx.Request, address: Address, limits: Limits
 ) -> Response:
     """Send to this address; the certificate is checked against the name, whatever the address."""
-    timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
+    timeout = httpx.Timeout(limits.read_seconds, connect=CONNECT_SECONDS)
     headers = request.headers.copy()
     headers["Host"] = request.url.netloc.decode("ascii")
     pinned = httpx.Request(
@@ -111,7 +116,7 @@ async def _send(
     )
     response = await client.send(pinned, stream=True)
     try:
-        body = await _body_of(response, most_bytes) if most_bytes else b""
+        body = await _body_of(response, limits.most_bytes) if limits.most_bytes else b""
     finally:
         await response.aclose()
     return Response(response.status_code, response.headers, body)
@@ -123,7 +128,8 @@ async def _body_of(response: httpx.Response, most_bytes: int) -> bytes:
     async for chunk in response.aiter_raw():
         body += chunk
         if len(body) > most_bytes:
-            raise Oversized(f"the answer is longer than {most_bytes} bytes", status=response.status_code)
+            message = f"the answer is longer than {most_bytes} bytes"
+            raise Oversized(message, status=response.status_code)
     return bytes(body)
 
 
@@ -131,10 +137,16 @@ def _host_of(target: httpx.URL) -> str:
     return target.raw_host.decode("ascii").strip("[]")
 
 
-def _check_form(url: str, target: httpx.URL) -> None:
+def check_form(url: str) -> None:
+    """Raise Refused for a URL that we would not call wherever its name leads to."""
+    try:
+        target = httpx.URL(url)
+        userinfo = bool(target.userinfo or urlsplit(url).username)
+    except (httpx.InvalidURL, ValueError):
+        raise Refused("the address is not a URL") from None
     if target.scheme not in ("https", "http") or not target.host:
         raise Refused("the address must be an https URL")
-    if target.userinfo or urlsplit(url).username:
+    if userinfo:
         raise Refused("the address must not carry a user or a password")
     if target.scheme == "http" and not settings.DEMO:
         raise Refused("the address must be https")

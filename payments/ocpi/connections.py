@@ -8,9 +8,11 @@ import base64
 import binascii
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
+from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -49,26 +51,61 @@ def invite(
     """Create a connection, or invite its platform anew; returns it with token A, which is shown once.
 
     A PTP of that name is taken, or made. An invitation of a registered platform ends its registration.
+    Without a party the platform's own word for it is taken when it registers.
     """
-    ours = our_party or default_party()
     token = token_a or new_token()
+    connection = _write(
+        name,
+        country_code=country_code.upper(),
+        party_id=party_id.upper(),
+        role=role,
+        our_party=our_party or default_party(),
+        state=OcpiConnection.State.INVITED,
+        server_token_hash=hash_of(token),
+        pending_token_hash="",
+        client_token_sealed="",
+        token_changed_at=now,
+    )
+    return connection, token
+
+
+def prepare(
+    *,
+    name: str,
+    country_code: str = "",
+    party_id: str = "",
+    role: str = "PTP",
+    our_party: Party | None = None,
+) -> OcpiConnection:
+    """Find or create a connection that we shall register at; nobody is invited, and no token is changed."""
+    found = OcpiConnection.objects.select_related("ptp").filter(ptp__name=name).first()
+    return found or _write(
+        name,
+        country_code=country_code.upper(),
+        party_id=party_id.upper(),
+        role=role,
+        our_party=our_party or default_party(),
+    )
+
+
+def _write(name: str, *, our_party: Party, **fields: Any) -> OcpiConnection:
+    ours = {"our_country_code": our_party[0].upper(), "our_party_id": our_party[1].upper()}
     with transaction.atomic():
         ptp, _ = Ptp.objects.get_or_create(name=name)
-        connection, _ = OcpiConnection.objects.update_or_create(
-            ptp=ptp,
-            defaults={
-                "country_code": country_code.upper(),
-                "party_id": party_id.upper(),
-                "role": role,
-                "our_country_code": ours[0],
-                "our_party_id": ours[1],
-                "state": OcpiConnection.State.INVITED,
-                "server_token_hash": hash_of(token),
-                "client_token_sealed": "",
-                "token_changed_at": now,
-            },
-        )
-    return connection, token
+        connection, _ = OcpiConnection.objects.update_or_create(ptp=ptp, defaults=fields | ours)
+    return connection
+
+
+def set_contracts(connection: OcpiConnection, contracts: Mapping[str, Party]) -> None:
+    """Let a platform have exactly these contracts: by customer reference, which of our parties sells."""
+    with transaction.atomic():
+        Contract.objects.filter(connection=connection).exclude(customer_reference__in=contracts).delete()
+        for reference, (country_code, party_id) in contracts.items():
+            Contract.objects.update_or_create(
+                connection=connection,
+                customer_reference=reference,
+                defaults={"country_code": country_code.upper(), "party_id": party_id.upper()},
+            )
 
 
 def default_party() -> Party:
@@ -77,19 +114,23 @@ def default_party() -> Party:
 
 
 def find(authorization: str) -> OcpiConnection | None:
-    """Return the living connection that an Authorization header names, None for anything else.
+    """Return the connection whose token an Authorization header shows, None for anything else.
 
     `Token <base64>` as OCPI says, or the bare token of old peers; either is looked up by its hash.
     """
     hashes = [hash_of(token) for token in _tokens_in(authorization)]
     if not hashes:
         return None
+    known = Q(server_token_hash__in=hashes) & ~Q(state=OcpiConnection.State.UNREGISTERED)
     return (
-        OcpiConnection.objects.select_related("ptp")
-        .filter(server_token_hash__in=hashes)
-        .exclude(state=OcpiConnection.State.UNREGISTERED)
-        .first()
+        OcpiConnection.objects.select_related("ptp").filter(known | Q(pending_token_hash__in=hashes)).first()
     )
+
+
+def token_shown(connection: OcpiConnection, authorization: str) -> str:
+    """Return the token of a header that `find` took for this connection, "" if it is good no longer."""
+    good = {connection.server_token_hash, connection.pending_token_hash}
+    return next((token for token in _tokens_in(authorization) if hash_of(token) in good), "")
 
 
 def _tokens_in(authorization: str) -> Iterator[str]:
@@ -106,8 +147,17 @@ def _tokens_in(authorization: str) -> Iterator[str]:
 
 
 def authorization_for(connection: OcpiConnection) -> str:
-    """Return the Authorization header that we show the platform."""
-    return authorization_of(unseal(connection.client_token_sealed), raw=connection.raw_tokens)
+    """Return the Authorization header that we show the platform, "" while we have no token of it."""
+    token = client_token_of(connection)
+    return authorization_of(token, raw=connection.raw_tokens) if token else ""
+
+
+def client_token_of(connection: OcpiConnection) -> str:
+    """Return what we show the platform, "" where there is none, or none that this SEALING_KEY opens."""
+    try:
+        return unseal(connection.client_token_sealed) if connection.client_token_sealed else ""
+    except InvalidToken:
+        return ""
 
 
 def authorization_of(token: str, *, raw: bool = False) -> str:
@@ -120,10 +170,62 @@ def set_client_token(connection: OcpiConnection, token: str) -> None:
     connection.client_token_sealed = seal(token)
 
 
-def set_server_token(connection: OcpiConnection, token: str, *, now: datetime) -> None:
-    """Let this token alone open our doors for the platform; the caller saves."""
-    connection.server_token_hash = hash_of(token)
-    connection.token_changed_at = now
+# --- What a handshake changes: each by one conditional update, so that of two at once one wins ------
+
+
+def await_token(connection: OcpiConnection, token: str) -> bool:
+    """Let a token that we are about to send open our doors besides the present one; False if all changed.
+
+    A platform that has no registration gets no further with it than to versions and credentials.
+    """
+    return _change(connection, Q(state=connection.state), pending_token_hash=hash_of(token))
+
+
+def drop_awaited(connection: OcpiConnection, token: str) -> None:
+    """Close our doors to a token that the platform did not take."""
+    _change(connection, Q(pending_token_hash=hash_of(token)), pending_token_hash="")
+
+
+def settle(
+    connection: OcpiConnection, *, agreed: Mapping[str, Any], shown: str, server_token: str, now: datetime
+) -> bool:
+    """Store what a handshake settled, unless the token that it was made with has died meanwhile.
+
+    From here on `server_token` alone opens our doors. Returns whether it is stored.
+    """
+    known = Q(server_token_hash=hash_of(shown)) | Q(pending_token_hash=hash_of(shown))
+    anew = {} if connection.is_registered else {"registered_at": now}
+    return _change(
+        connection,
+        known & Q(state=connection.state),
+        **agreed,
+        **anew,
+        state=OcpiConnection.State.REGISTERED,
+        server_token_hash=hash_of(server_token),
+        pending_token_hash="",
+        token_changed_at=now,
+    )
+
+
+def close(connection: OcpiConnection) -> bool:
+    """End a registration: no token is good any more, on either side. False if there was none."""
+    return _change(
+        connection,
+        Q(state=OcpiConnection.State.REGISTERED),
+        state=OcpiConnection.State.UNREGISTERED,
+        server_token_hash="",
+        pending_token_hash="",
+        client_token_sealed="",
+    )
+
+
+def _change(connection: OcpiConnection, still: Q, **fields: Any) -> bool:
+    changed = OcpiConnection.objects.filter(still, pk=connection.pk).update(**fields)
+    connection.refresh_from_db()
+    return bool(changed)
+
+
+# --- When we heard of each other --------------------------------------------------------------------
 
 
 def note_heard(connection: OcpiConnection, *, now: datetime) -> None:

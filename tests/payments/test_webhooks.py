@@ -183,7 +183,7 @@ def test_a_peer_that_is_not_there_is_tried_again(due):
 
 
 def test_a_peer_that_drips_its_answer_does_not_hold_the_worker(due, monkeypatch):
-    monkeypatch.setattr(outbound, "TOTAL_SECONDS", 0.3)
+    monkeypatch.setattr(outbound, "UNREAD", outbound.Limits(most_bytes=0, call_seconds=0.3))
     stop = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
 

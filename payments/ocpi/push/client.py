@@ -20,11 +20,10 @@ from payments.models import OcpiConnection, OcpiMessage
 from payments.ocpi import connections, message_log
 from payments.ocpi.connections import Party
 from payments.ocpi.envelope import Status
-from payments.outbound import CallFailed, Refused, Unreachable
+from payments.outbound import CallFailed, Limits, Refused, Unreachable
 
 __all__ = ["Answer", "BadAnswer", "CallFailed", "Refused", "Unreachable", "call", "pages"]
 
-PAGE_BYTES: Final = 2 * 1024 * 1024
 MOST_PAGES: Final = 1_000  # a `next` link that leads in a circle ends here
 PAGE_LIMIT: Final = 100  # what we ask for; a platform may give less
 _FIXED: Final = {
@@ -76,8 +75,7 @@ def call(
     to_party: Party | None = None,
     from_party: Party | None = None,
     token: str = "",
-    most_bytes: int = outbound.ANSWER_BYTES,
-    total_seconds: float = outbound.TOTAL_SECONDS,
+    limits: Limits = outbound.ANSWER,
 ) -> Answer:
     """Send one request to a platform, and log it.
 
@@ -105,7 +103,7 @@ def call(
         **({"Content-Type": "application/json"} if content else {}),
         **(_routing(connection, to_party, from_party) if routed else {}),
     }
-    return _exchange(message, headers, content, most_bytes=most_bytes, total_seconds=total_seconds)
+    return _exchange(message, headers, content, limits)
 
 
 def pages(
@@ -132,7 +130,7 @@ def pages(
             module=module,
             to_party=to_party,
             from_party=from_party,
-            most_bytes=PAGE_BYTES,
+            limits=outbound.PAGE,
         )
         if not answer.ok or not isinstance(answer.data, list):
             raise _bad(f"no list came: {answer}", answer)
@@ -160,9 +158,10 @@ def _assert_no_transaction() -> None:
 def _authorization(connection: OcpiConnection, token: str) -> str:
     if token:
         return connections.authorization_of(token, raw=connection.raw_tokens)
-    if not connection.client_token_sealed:
+    shown = connections.authorization_for(connection)
+    if not shown:
         raise Refused("the platform is not registered: we have no token to show it")
-    return connections.authorization_for(connection)
+    return shown
 
 
 def _routing(connection: OcpiConnection, to_party: Party | None, from_party: Party | None) -> dict[str, str]:
@@ -176,28 +175,14 @@ def _routing(connection: OcpiConnection, to_party: Party | None, from_party: Par
     }
 
 
-def _exchange(
-    message: OcpiMessage,
-    headers: dict[str, str],
-    content: bytes,
-    *,
-    most_bytes: int,
-    total_seconds: float,
-) -> Answer:
+def _exchange(message: OcpiMessage, headers: dict[str, str], content: bytes, limits: Limits) -> Answer:
     """Send the message and complete it with what came back; it is logged in any case."""
     began = time.perf_counter()
     try:
-        response = outbound.send(
-            message.method,
-            message.url,
-            headers=headers,
-            body=content,
-            most_bytes=most_bytes,
-            total_seconds=total_seconds,
-        )
+        response = outbound.send(message.method, message.url, headers=headers, body=content, limits=limits)
         message.http_status = response.status
         message.response_body = response.body[: message_log.LONGEST_BODY].decode("utf-8", "replace")
-        answer = _read(response, most_bytes)
+        answer = _read(response, limits.most_bytes)
         message.ocpi_status, message.error = answer.ocpi_status, "" if answer.ok else answer.message
     except outbound.Oversized as error:
         message.error = str(error)

@@ -120,7 +120,7 @@ def test_what_ocpi_declines_is_an_answer_and_not_an_error(connection, peer):
         (b'{"status_code": 1000, "data": NaN}', 200),
         (b'{"status_code": 1000, "status_code": 1000}', 200),
         (b"[" * 40_000, 200),
-        (b'{"status_code": 1000, "data": "' + b"x" * outbound.ANSWER_BYTES + b'"}', 200),
+        (b'{"status_code": 1000, "data": "' + b"x" * outbound.ANSWER.most_bytes + b'"}', 200),
     ],
 )
 def test_an_answer_without_an_envelope_is_said_to_be_bad(connection, peer, raw, status):
@@ -169,7 +169,7 @@ def test_an_answer_in_drips_does_not_hold_us_beyond_the_total(connection, peer):
     peer.route("GET", "/x", slow)
     try:
         with pytest.raises(client.Unreachable, match="no answer within"):
-            client.call(connection, "GET", f"{peer.url}/x", total_seconds=0.2)
+            client.call(connection, "GET", f"{peer.url}/x", limits=outbound.Limits(call_seconds=0.2))
     finally:
         release.set()
 
