@@ -289,6 +289,12 @@ def evse_document(evse: EvseEntry, version: Version | None = None) -> dict[str, 
     return document if version is None else in_dialect(Kind.EVSE, document, version)
 
 
+def status_document(evse: EvseEntry) -> dict[str, Any]:
+    """Write the body of a PATCH of an EVSE: its status, and since when. The same in both versions."""
+    document = _evse_document(evse, published=True)
+    return {name: document[name] for name in ("status", "last_updated") if name in document}
+
+
 def connector_document(connector: ConnectorEntry, version: Version | None = None) -> dict[str, Any]:
     """Write an OCPI Connector."""
     document = given(

@@ -16,7 +16,14 @@ from payments.ocpi.commands import CommandResponseType, CommandResultType, comma
 from payments.ocpi.confirmations import CaptureStatusCode, ConfirmationEntry, confirmation_document
 from payments.ocpi.credentials import PartyRole, credentials_document
 from payments.ocpi.dialects import Version
-from payments.ocpi.locations import ConnectorEntry, EvseEntry, SiteEntry, location_document
+from payments.ocpi.locations import (
+    ConnectorEntry,
+    EvseEntry,
+    SiteEntry,
+    connector_document,
+    evse_document,
+    location_document,
+)
 from payments.ocpi.prices import price_of
 from payments.ocpi.sessions import SessionStatus, SessionValues, session_document
 from payments.ocpi.tariffs import tariff_document
@@ -329,6 +336,8 @@ def documents(version: Version) -> dict[str, tuple[str, Document]]:
     sent = {
         "site": ("Location", location_document(site(), version)),
         "bare site": ("Location", location_document(bare_site(), version)),
+        "EVSE": ("Evse", evse_document(site().evses[1], version)),
+        "connector": ("Connector", connector_document(connector(), version)),
         "tariff": ("Tariff", tariff_document(terms(), version, languages=("fi", "en"))),
         "tariff of two rates": ("Tariff", tariff_document(many, version, hold_amount=Decimal("50.0000"))),
         "tariff without taxes": ("Tariff", tariff_document(untaxed(), version)),

@@ -13,6 +13,7 @@ from payments.ocpi.locations import (
     evse_document,
     location_document,
     parse_location,
+    status_document,
 )
 from tests.payments.ocpi_shapes import cast
 
@@ -84,6 +85,14 @@ class TestRequiredFields:
 
         times = [document["last_updated"], *(evse["last_updated"] for evse in document["evses"])]
         assert times == ["2026-05-04T13:00:00Z", "2026-05-04T12:00:00Z", "2026-05-04T13:00:00Z"]
+
+
+def test_a_change_of_status_is_told_alone() -> None:
+    assert status_document(cast.evse(status="CHARGING")) == {
+        "status": "CHARGING",
+        "last_updated": "2026-05-04T12:00:00Z",
+    }
+    assert status_document(cast.evse(removed=True))["status"] == "REMOVED"
 
 
 @pytest.mark.parametrize("version", cast.VERSIONS)

@@ -20,8 +20,15 @@ from tests.payments.ocpi_shapes import cast
 
 Parser = Callable[[object], object]
 
+
+def in_site(evses: list[Any]) -> object:
+    return parse_location(cast.documents(Version.V2_3_0)["site"][1] | {"evses": evses})
+
+
 PARSERS: dict[str, Parser] = {
     "Location": parse_location,
+    "Evse": lambda evse: in_site([evse]),
+    "Connector": lambda connector: in_site([{"uid": "E-1", "connectors": [connector]}]),
     "Tariff": parse_tariff,
     "Session": parse_session,
     "Cdr": parse_cdr,
