@@ -53,8 +53,8 @@ deploy-check: setup
 	@set -a; . ./.env.example; set +a; EMABLER_VAR_DIR=$$(mktemp -d) \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
 
-journey: setup ## play complete payments against a running server: every scenario, tap to receipt
-	$(JOURNEY_TIMERS) $(BIN)/python manage.py journey --scenario all
+journey: setup ## play complete payments against a running server: every scenario through every door (DOOR=native)
+	$(JOURNEY_TIMERS) $(BIN)/python manage.py journey --scenario all --door $(or $(DOOR),all)
 
 price-diff: setup ## price random sessions with two pricers and compare (N=100000, SEED=1 plays one again)
 	@$(BIN)/python -m tests.tariffs.price_diff --runs $(or $(N),2000) $(if $(SEED),--seed $(SEED))

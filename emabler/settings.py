@@ -292,6 +292,8 @@ CONFIRMATION_ALERT_SECONDS = env.float("CONFIRMATION_ALERT_SECONDS", default=24 
 QUOTE_VALID_SECONDS = env.float("QUOTE_VALID_SECONDS", default=10 * 60)
 SWEEP_INTERVAL_SECONDS = env.float("SWEEP_INTERVAL_SECONDS", default=5)
 STOP_LATENCY_SECONDS = env.float("STOP_LATENCY_SECONDS", default=1.0)  # before it is learned from the charger
+# Mere meter values are told to PTPs this often at most; changes of state are told at once.
+LIVE_UPDATE_SECONDS = env.float("LIVE_UPDATE_SECONDS", default=10.0)
 ZERO_ENERGY_THRESHOLD_WH = env.int("ZERO_ENERGY_THRESHOLD_WH", default=10)  # B15: below, nothing is charged
 CHARGE_ZERO_ENERGY_SESSIONS = env.bool("CHARGE_ZERO_ENERGY_SESSIONS", default=False)
 # Held where the tariff names no preauthorize_amount, in major units of the tariff's currency.

@@ -31,7 +31,6 @@ FOLLOWED_FIELDS = (
     "announced_at",
     "changed_at",
 )
-ANNOUNCE_EVERY_SECONDS = 10.0  # for mere meter values; changes of state are told at once
 
 
 def begin(session: Session, *, meter_start_wh: int | None) -> None:
@@ -207,6 +206,6 @@ def stop_if_limit_is_due(session: Session, *, now: datetime) -> datetime | None:
 
 def _announce_sometimes(session: Session, now: datetime) -> None:
     last = session.announced_at
-    if last is None or (now - last).total_seconds() >= ANNOUNCE_EVERY_SECONDS:
+    if last is None or (now - last).total_seconds() >= settings.LIVE_UPDATE_SECONDS:
         session.announced_at = now
         lifecycle.announce(session)

@@ -24,6 +24,15 @@ def price_of(energy_wh: int, started_at: datetime, ended_at: datetime) -> Decima
     return from_minor(cost.total_incl_minor, TERMS.currency)
 
 
+def price_range(
+    energy_wh: int, started_at: datetime, ended_at: datetime, *, slack_seconds: float
+) -> tuple[Decimal, Decimal]:
+    """The least and the most that it may cost when each time was cut to the wire's precision."""
+    slack = timedelta(seconds=slack_seconds)
+    earliest_end = max(started_at, ended_at - slack)
+    return price_of(energy_wh, started_at, earliest_end), price_of(energy_wh, started_at, ended_at + slack)
+
+
 def check_bill(settlement: Body, hold: Hold) -> None:
     """The total is the price of the energy and time that the CDR names, and at most the hold."""
     total = Decimal(settlement["total"]["incl_vat"])

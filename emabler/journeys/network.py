@@ -33,17 +33,27 @@ TARIFF: Final[dict[str, Any]] = {
 }
 
 
+# Over OCPI a hold is what the tariff says, so the scenario of a small hold has a tariff of its own.
+SMALL_HOLD: Final = {"paid-limit": 1}
+
+
 def identity_of(scenario: str) -> str:
     """The charger of a scenario; its EVSE has the same name."""
     return f"JOURNEY-{scenario.upper()}"
 
 
-def network(scenarios: list[str]) -> dict[str, Any]:
-    """A network file with one charger per scenario."""
+def network(scenarios: list[str], *, holds_by_tariff: bool = False) -> dict[str, Any]:
+    """A network file with one charger per scenario; `holds_by_tariff` for a door that names no amount."""
     identities = [identity_of(scenario) for scenario in scenarios]
+    small = {name: SMALL_HOLD[name] for name in scenarios if holds_by_tariff and name in SMALL_HOLD}
+    tariffs = [TARIFF | {"id": _small(name), "preauthorize_amount": hold} for name, hold in small.items()]
+    evses = [
+        _evse(number, identity_of(name), _small(name) if name in small else TARIFF["id"])
+        for number, name in enumerate(scenarios, start=1)
+    ]
     return {
-        "tariffs": [TARIFF],
-        "locations": [_location([_evse(number, name) for number, name in enumerate(identities, start=1)])],
+        "tariffs": [TARIFF, *tariffs],
+        "locations": [_location(evses)],
         "stations": [{"identity": name, "location_id": LOCATION, "evse_uids": [name]} for name in identities],
         "ptps": [{"name": PTP}],
         "terminals": [
@@ -69,7 +79,11 @@ def _location(evses: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _evse(number: int, uid: str) -> dict[str, Any]:
+def _small(scenario: str) -> str:
+    return f"{TARIFF['id']}-{scenario.upper()}"
+
+
+def _evse(number: int, uid: str, tariff_id: str) -> dict[str, Any]:
     connector = {
         "id": "1",
         "standard": "IEC_62196_T2_COMBO",
@@ -78,6 +92,6 @@ def _evse(number: int, uid: str) -> dict[str, Any]:
         "max_voltage": 920,
         "max_amperage": 500,
         "max_electric_power": POWER_W,
-        "tariff_ids": [TARIFF["id"]],
+        "tariff_ids": [tariff_id],
     }
     return {"uid": uid, "status": "AVAILABLE", "physical_reference": f"D{number}", "connectors": [connector]}

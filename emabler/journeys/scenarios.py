@@ -1,13 +1,8 @@
 """The scenarios: what happens in each, and how it must end. To add one, write a function and register it."""
 
-import threading
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from emabler.journeys import checks
-from emabler.journeys.errors import expect
 from emabler.journeys.play import Play
 
 DEFAULT = "terminal-stop"
@@ -46,8 +41,7 @@ def _paid_limit(play: Play) -> None:
     _begin(play, hold=SMALL_HOLD)
     play.end("ENDED", reason="paid_limit")
     play.capture()
-    assert play.hold is not None
-    checks.check_paid_limit(play.hold)
+    play.check_limit()
 
 
 def _battery_full(play: Play) -> None:
@@ -62,26 +56,17 @@ def _charger_reboot(play: Play) -> None:
     before = play.charge()
     play.at_charger("reboot 1.5")
     play.charger.wait_for("booted", times=2)
-    play.charge(beyond_wh=before["energy_wh"] + 200)
+    play.charge(beyond_wh=before + 200)
     play.press_stop()
     play.end("ENDED", reason="terminal")
     play.capture()
 
 
 def _double_tap(play: Play) -> None:
-    """The same order twice at once, and a third time under another key: one session, one start."""
+    """The same order several times: one session, one start."""
     play.choose()
     play.tap()
-    answers = _at_once(play, times=2)
-    answers.append(play.api.start(play.order, key=str(uuid.uuid4())))
-    codes = [answer.status_code for answer in answers]
-    expect(codes == [202, 202, 202], f"the repeated order was answered {codes}")
-    ids = {answer.json()["id"] for answer in answers}
-    expect(len(ids) == 1, f"the repeated order opened {len(ids)} sessions")
-    play.started(answers[0].json())
-    other = play.api.start({**play.order, "authorized_amount": "61.00"}, key=str(uuid.uuid4()))
-    told = (other.status_code, other.json().get("code"))
-    expect(told == (422, "idempotency_conflict"), f"another order under the same hold was answered {told}")
+    play.start_again_and_again()
     play.charge()
     play.press_stop()
     play.end("ENDED", reason="terminal")
@@ -99,11 +84,7 @@ def _charger_offline(play: Play) -> None:
     """The charger goes between the price and the tap; the terminal asks for the session all the same."""
     play.choose()
     play.at_charger("offline 600")
-    shown = play.api.wait(
-        lambda: found if not (found := play.api.connector(play.connector["evse_uid"]))["available"] else None,
-        what="the charger to be shown as gone",
-    )
-    expect(shown["status"] == "UNKNOWN", f"a charger that is gone is shown as {shown['status']}")
+    play.wait_until_gone()
     play.tap()
     play.refused()
     play.end("REJECTED")
@@ -120,7 +101,7 @@ def _declined(play: Play) -> None:
     """Nothing is asked of the server, so nothing may have happened there."""
     play.choose()
     play.tap_empty_card()
-    expect(play.api.connector(play.connector["evse_uid"])["available"], "the connector is not free any more")
+    play.check_free()
 
 
 def _server_killed(play: Play) -> None:
@@ -131,7 +112,7 @@ def _server_killed(play: Play) -> None:
     play.report.step("server killed")
     play.server.start()
     play.report.step("server restarted")
-    play.charge(beyond_wh=before["energy_wh"] + 200)
+    play.charge(beyond_wh=before + 200)
     play.press_stop()
     play.end("ENDED", reason="terminal")
     play.capture()
@@ -141,20 +122,6 @@ def _begin(play: Play, *, hold: str | None = None) -> None:
     play.choose()
     play.tap(hold=hold)
     play.start()
-
-
-def _at_once(play: Play, *, times: int) -> list[Any]:
-    """Send the order several times at the same moment, under the same key."""
-    key, answers = str(uuid.uuid4()), []
-    threads = [
-        threading.Thread(target=lambda: answers.append(play.api.start(play.order, key=key)))
-        for _ in range(times)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return answers
 
 
 SCENARIOS = {

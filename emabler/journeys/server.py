@@ -32,6 +32,7 @@ TIMERS = {
     "OCPP_METER_INTERVAL_SECONDS": "1",
     # A stop that leaves one second early is nothing at the end of an hour, and much of a charge of seconds.
     "STOP_LATENCY_SECONDS": "0.05",
+    "LIVE_UPDATE_SECONDS": "1",
 }
 PLACE = {
     "REDIS_URL": "",

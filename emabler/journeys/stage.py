@@ -1,37 +1,38 @@
 """The stage: a server with the journeys' network, on which scenarios are played one after the other."""
 
+from types import TracebackType
+from typing import Self
+
 from emabler.journeys.charger import Charger
+from emabler.journeys.doors import NATIVE, open_door
 from emabler.journeys.errors import Mismatch, expect
-from emabler.journeys.network import POWER_W, PTP, TERMINAL, identity_of, network
+from emabler.journeys.network import POWER_W, identity_of
 from emabler.journeys.play import Play
 from emabler.journeys.report import Outcome, Report
 from emabler.journeys.scenarios import SCENARIOS, Scenario
 from emabler.journeys.server import Server
-from emabler.journeys.terminal import TerminalApi
-from payments.simulator.psp import Psp
 
 
 class Stage:
-    """A server that is up, provisioned for some scenarios."""
+    """A server that is up, provisioned for some scenarios through one door. Use it as a context."""
 
-    def __init__(self, server: Server, scenarios: list[str]) -> None:
-        """Import the network. Raises `ServerTrouble`."""
+    def __init__(self, server: Server, scenarios: list[str], door: str = NATIVE) -> None:
+        """Import the network and open the door. Raises `ServerTrouble`."""
         self._server = server
-        generated = server.import_network(network(scenarios))
-        self._passwords = {each["identity"]: each["password"] for each in generated if "identity" in each}
-        self._api_key = next(each["api_key"] for each in generated if each.get("name") == PTP)
+        self._door = open_door(door, server, scenarios)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._door.close()
 
     def play(self, name: str, report: Report) -> Outcome:
         """Play one scenario to its end and report it; the outcome says whether all was as it must be."""
         scenario = SCENARIOS[name]
-        play = Play(
-            scenario=name,
-            server=self._server,
-            api=TerminalApi(self._server.url, api_key=self._api_key, terminal_id=TERMINAL),
-            psp=Psp(),
-            charger=self._charger(name, scenario),
-            report=report,
-        )
+        play = self._door.play(name, self._charger(name, scenario), report)
         problem: str | None = None
         try:
             scenario.play(play)
@@ -40,11 +41,11 @@ class Stage:
             play.outcome.ok = True
         except Exception as error:  # noqa: BLE001  (the door of a scenario: the next one is played all the same)
             problem = str(error) if isinstance(error, Mismatch) else f"{type(error).__name__}: {error}"
-            problem = f"{problem} ({play.charger.last_words()})"
+            problem = f"{problem} ({play.charger.last_words()}) {self._door.last_words()}".strip()
             _remember_what_can_be(play)
         finally:
             play.charger.close()
-            play.api.close()
+            play.close()
         report.result(play.outcome, **({"problem": problem} if problem else {}))
         return play.outcome
 
@@ -53,7 +54,7 @@ class Stage:
         return Charger(
             identity,
             url=self._server.ocpp_url,
-            password=self._passwords[identity],
+            password=self._door.passwords[identity],
             options=("--power-kw", str(POWER_W / 1000), "--meter-interval", "1", *scenario.charger),
             env=self._server.env,
         )
@@ -65,7 +66,7 @@ def _check_end(play: Play, scenario: Scenario) -> None:
     expect(found == wanted, f"it ended as {found}, not {wanted}")
     starts = play.outcome.remote_starts
     expect(starts == scenario.remote_starts, f"{starts} remote starts reached the charger")
-    captures = sum(effect == "capture" for effect, _ in play.psp.effects)
+    captures = play.captures()
     expect(captures == (scenario.payment_status == "CAPTURED"), f"the PSP captured {captures} times")
 
 
