@@ -103,7 +103,7 @@ def progress(session: Body, language: str) -> Progress:
         used_text=words.used_of_held.format(shown, held),
         stoppable=session["status"] in _STOPPABLE,
         live=not over or _unsettled(session["settlement"]),
-        qr_path=urlsplit(session["receipt"]["qr_svg_url"]).path,
+        qr_path=urlsplit(session["receipt"].get("qr_svg_url", "")).path,
         page_path=urlsplit(session["receipt"]["url"]).path,
     )
 

@@ -3,6 +3,7 @@ of a payment are never touched from here."""
 
 import hashlib
 import hmac
+import io
 import uuid
 from collections.abc import Callable
 from functools import wraps
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import segno
 from django.conf import settings
 from django.core import signing
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -20,7 +22,10 @@ from django.views.decorators.http import require_POST, require_safe
 from payments.receipts.languages import NAMES, WORDS, choose
 from payments.simulator import credentials, psp, screens
 from payments.simulator.native_api import TIMEOUT_SECONDS, ApiProblem, ApiTrouble, NativeApi
+from payments.simulator.ocpi.driver import PtpDriver
+from payments.simulator.over_ocpi import OverOcpi
 from payments.simulator.platform import Order, Platform
+from payments.simulator.terminal_side import TerminalSide
 from payments.simulator.words import SCREEN_WORDS
 
 REFRESH_SECONDS = 2
@@ -36,8 +41,16 @@ def connect() -> httpx.Client:
     return httpx.Client(base_url=settings.PUBLIC_URL, timeout=TIMEOUT_SECONDS)
 
 
+def side_of(terminal_id: str, client: httpx.Client) -> TerminalSide | None:
+    """Return the PTP's side of a simulated terminal, whichever way that PTP speaks; None for another."""
+    control_url = credentials.control_url(terminal_id) if settings.DEMO else None
+    if control_url:
+        return OverOcpi(PtpDriver(control_url, http=client), terminal_id=terminal_id)
+    return platform_for(terminal_id, client)
+
+
 def platform_for(terminal_id: str, client: httpx.Client) -> Platform | None:
-    """Return the platform of a simulated terminal, None for another; its memory is a file of its own."""
+    """Return the platform of a terminal over the native API; its memory is a file of its own."""
     api_key = credentials.find(terminal_id) if settings.DEMO else None
     if api_key is None:
         return None
@@ -52,7 +65,7 @@ def terminal_screen(view: View) -> View:
     @wraps(view)
     def opened(request: HttpRequest, terminal_id: str, **rest: Any) -> HttpResponse:
         with connect() as client:
-            platform = platform_for(terminal_id, client)
+            platform = side_of(terminal_id, client)
             if platform is None:
                 raise Http404
             try:
@@ -68,7 +81,7 @@ def terminal_screen(view: View) -> View:
 
 @require_safe
 @terminal_screen
-def home(request: HttpRequest, platform: Platform) -> HttpResponse:
+def home(request: HttpRequest, platform: TerminalSide) -> HttpResponse:
     """Show the four choices: Start, Stop, Receipt, Language."""
     platform.heartbeat()
     return _show(request, platform.terminal_id, "home", running=len(platform.running()))
@@ -76,7 +89,7 @@ def home(request: HttpRequest, platform: Platform) -> HttpResponse:
 
 @require_safe
 @terminal_screen
-def connectors(request: HttpRequest, platform: Platform) -> HttpResponse:
+def connectors(request: HttpRequest, platform: TerminalSide) -> HttpResponse:
     """Show the connectors with their price, and their state as it changes."""
     language = language_of(request)
     choices = [screens.choice(each, language) for each in platform.connectors(language)]
@@ -85,7 +98,7 @@ def connectors(request: HttpRequest, platform: Platform) -> HttpResponse:
 
 @require_safe
 @terminal_screen
-def offer(request: HttpRequest, platform: Platform, connector_id: uuid.UUID) -> HttpResponse:
+def offer(request: HttpRequest, platform: TerminalSide, connector_id: uuid.UUID) -> HttpResponse:
     """Show price, terms and the hold of one connector, and wait for the card."""
     language = language_of(request)
     connector = platform.connector(str(connector_id), language)
@@ -116,7 +129,7 @@ def offer(request: HttpRequest, platform: Platform, connector_id: uuid.UUID) -> 
 
 @require_POST
 @terminal_screen
-def tap(request: HttpRequest, platform: Platform) -> HttpResponse:
+def tap(request: HttpRequest, platform: TerminalSide) -> HttpResponse:
     """Hold a card to the reader. The offer is signed, so that the amount is the one that was shown."""
     card = CARDS.get(request.POST.get("card", ""))
     try:
@@ -134,7 +147,7 @@ def tap(request: HttpRequest, platform: Platform) -> HttpResponse:
 
 @require_safe
 @terminal_screen
-def session(request: HttpRequest, platform: Platform, session_id: uuid.UUID) -> HttpResponse:
+def session(request: HttpRequest, platform: TerminalSide, session_id: uuid.UUID) -> HttpResponse:
     """Show how a session goes; settles what is due, as a platform does that also polls."""
     language = language_of(request)
     state = platform.session(str(session_id))
@@ -145,9 +158,21 @@ def session(request: HttpRequest, platform: Platform, session_id: uuid.UUID) -> 
     return _show(request, platform.terminal_id, _part_or(request, "session"), progress=progress)
 
 
+@require_safe
+@terminal_screen
+def code(request: HttpRequest, platform: TerminalSide, session_id: uuid.UUID) -> HttpResponse:
+    """Draw the QR code of a receipt's address, as a terminal does to which nobody gives a picture."""
+    url = platform.session(str(session_id))["receipt"]["url"]
+    if not url:
+        raise Http404
+    out = io.BytesIO()
+    segno.make(url, error="m", micro=False).save(out, kind="svg", scale=8, svgclass=None, lineclass=None)
+    return HttpResponse(out.getvalue(), content_type="image/svg+xml")
+
+
 @require_POST
 @terminal_screen
-def stop(request: HttpRequest, platform: Platform, session_id: uuid.UUID) -> HttpResponse:
+def stop(request: HttpRequest, platform: TerminalSide, session_id: uuid.UUID) -> HttpResponse:
     """Stop a session."""
     platform.stop(str(session_id))
     return redirect("terminal:session", platform.terminal_id, session_id)
@@ -155,7 +180,7 @@ def stop(request: HttpRequest, platform: Platform, session_id: uuid.UUID) -> Htt
 
 @require_safe
 @terminal_screen
-def running(request: HttpRequest, platform: Platform) -> HttpResponse:
+def running(request: HttpRequest, platform: TerminalSide) -> HttpResponse:
     """Show what can be stopped."""
     language = language_of(request)
     rows = [screens.progress(each, language) for each in platform.running()]
@@ -164,7 +189,7 @@ def running(request: HttpRequest, platform: Platform) -> HttpResponse:
 
 @require_safe
 @terminal_screen
-def receipts(request: HttpRequest, platform: Platform) -> HttpResponse:
+def receipts(request: HttpRequest, platform: TerminalSide) -> HttpResponse:
     """Show the receipts of the last 24 hours."""
     language = language_of(request)
     rows = [screens.receipt_row(each, language) for each in platform.receipts()]
@@ -173,7 +198,7 @@ def receipts(request: HttpRequest, platform: Platform) -> HttpResponse:
 
 @require_safe
 @terminal_screen
-def languages(request: HttpRequest, platform: Platform) -> HttpResponse:
+def languages(request: HttpRequest, platform: TerminalSide) -> HttpResponse:
     """Show the languages; choosing one leads home."""
     chosen = request.GET.get("lang", "")
     if chosen not in NAMES:

@@ -16,6 +16,7 @@ from payments import exact_json
 from payments.simulator.ocpi.wire import Json, NotOcpi, read_json
 
 PAUSE_SECONDS: Final = 0.1
+PATIENCE_SECONDS: Final = 60.0  # a tap may wait for a CPO that does not answer
 Found = TypeVar("Found")
 
 
@@ -24,10 +25,11 @@ class PtpTrouble(Exception):
 
 
 class PtpDriver:
-    """One simulator from outside. Every method raises PtpTrouble."""
+    """One simulator from outside; `http` when the caller has a client already. Every method raises PtpTrouble."""
 
-    def __init__(self, control_url: str, *, timeout_seconds: float = 60.0) -> None:
-        self._http = httpx.Client(base_url=control_url, timeout=timeout_seconds, trust_env=False)
+    def __init__(self, control_url: str, *, http: httpx.Client | None = None) -> None:
+        self._url = control_url.rstrip("/")
+        self._http = http or httpx.Client(timeout=PATIENCE_SECONDS, trust_env=False)
 
     def close(self) -> None:
         """Hang up."""
@@ -97,7 +99,7 @@ class PtpDriver:
 
     def _read(self, call: Callable[..., httpx.Response], path: str, **rest: Any) -> Json:
         try:
-            answer = call(path, **rest)
+            answer = call(f"{self._url}{path}", **rest)
             said = read_json(answer.content)
         except (httpx.HTTPError, NotOcpi) as trouble:
             raise PtpTrouble(f"{path}: {trouble}") from trouble
