@@ -90,6 +90,7 @@ class SiteAdmin(admin.ModelAdmin):
     list_display = ("name", "location_id", "city", "country", "publish")
     list_filter = ("country", "publish")
     search_fields = ("name", "location_id", "city")
+    readonly_fields = ("updated_at",)
 
 
 @admin.register(ChargingStation)
@@ -155,7 +156,7 @@ class EvseAdmin(admin.ModelAdmin):
     list_filter = ("status", "site", "removed")
     list_select_related = ("site", "station")
     search_fields = ("uid", "evse_id", "physical_reference", "station__identity")
-    readonly_fields = ("status", "status_at", "error_code")
+    readonly_fields = ("status", "status_at", "error_code", "updated_at")
     inlines = (ConnectorInline,)
     actions = ("unlock",)
 
@@ -172,7 +173,7 @@ class ConnectorAdmin(admin.ModelAdmin):
     list_filter = ("standard", "power_type")
     list_select_related = ("evse",)
     search_fields = ("evse__uid", "connector_id")
-    readonly_fields = ("public_id",)
+    readonly_fields = ("public_id", "updated_at", "tariffs_changed_at")
 
 
 @admin.register(Transaction)

@@ -2,7 +2,7 @@
 
 Every move locks the session's row, asks the pure table, writes state, journal and commands in one database
 transaction, and rings the bell after commit. Lock order, everywhere: payment, station,
-transaction, session, command.
+transaction, session, EVSE, command.
 """
 
 import secrets
@@ -17,6 +17,7 @@ from django.db import IntegrityError, transaction
 from chargers import commands
 from chargers.availability import UnavailableReason, problem_of, start_timeout_seconds
 from chargers.failpoints import failpoint
+from chargers.last_updated import evse_changed
 from chargers.models import EVSE, Connector
 from chargers.models import Transaction as ChargerTransaction
 from chargers.prepared import insert, update
@@ -104,6 +105,7 @@ def _start(request: StartRequest, evse: EVSE, *, actor: str, now: datetime) -> S
     session.event_count = 1
     session.save(force_insert=True)
     _journal(session, "Requested", "", now=now, actor=actor, data={"limit_minor": request.limit_minor})
+    evse_changed(evse.pk, now=now)
     commands.start(
         station=evse.station,
         evse=evse,
@@ -189,6 +191,8 @@ def move(
     for effect in effects:
         _EFFECTS[effect](session, now, actor or "system")
     update(session, MOVING_FIELDS)
+    if session.is_over:
+        evse_changed(session.evse_id, now=now)
     announce(session)
     return effects
 

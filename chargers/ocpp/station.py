@@ -115,9 +115,6 @@ def note_status(
     evse = find_evse(station, number)
     if evse is None:
         return
-    EVSE.objects.filter(pk=evse.pk).update(
-        status=status.value, error_code=error_code, status_at=message.received_at
-    )
     current_desk().status_changed(
         EvseStatusChanged(
             evse_pk=evse.pk,
@@ -126,6 +123,11 @@ def note_status(
             changed_at=changed_at,
             received_at=message.received_at,
         )
+    )
+    # After the desk: an EVSE's row is locked after the session that runs there, everywhere.
+    news = {} if evse.status == status else {"updated_at": message.received_at}
+    EVSE.objects.filter(pk=evse.pk).update(
+        status=status.value, error_code=error_code, status_at=message.received_at, **news
     )
 
 

@@ -35,6 +35,7 @@ class _Touched:
 
     sites: set[int] = field(default_factory=set)
     evses: set[int] = field(default_factory=set)
+    selling: set[int] = field(default_factory=set)  # connectors that sell by other tariffs
 
     def note(self, evse: EVSE) -> None:
         self.evses.add(evse.pk)
@@ -55,8 +56,9 @@ def write_sites(network: Network, *, now: datetime) -> None:
     evses = _write_evses(network, sites, touched, now=now)
     connectors = _write_connectors(network, evses, touched, now=now)
     _write_tariffs_of(connectors, evses, touched)
-    _stamp(EVSE.objects.all(), touched.evses, now)
-    _stamp(Site.objects.all(), touched.sites, now)
+    _stamp(Connector.objects.all(), touched.selling, updated_at=now, tariffs_changed_at=now)
+    _stamp(EVSE.objects.all(), touched.evses, updated_at=now)
+    _stamp(Site.objects.all(), touched.sites, updated_at=now)
 
 
 def _write_sites(network: Network, touched: _Touched, *, now: datetime) -> dict[SiteKey, Site]:
@@ -158,6 +160,7 @@ def _write_tariffs_of(connectors: Iterable[_Written], evses: Mapping[str, EVSE],
         if has - wanted:
             links.filter(connector=written.row.pk, tariff__in=has - wanted).delete()
         if has != wanted:
+            touched.selling.add(written.row.pk)
             touched.note(written.evse)
     rows = [links.model(connector_id=connector, tariff_id=tariff) for connector, tariff in new]
     links.bulk_create(rows, batch_size=CHUNK)
@@ -168,10 +171,10 @@ def _tariff_pks(written: _Written, tariffs: Mapping[TariffKey, int]) -> set[int]
     return {tariffs[(*party, tariff_id)] for tariff_id in written.entry.tariff_ids}
 
 
-def _stamp(rows: QuerySet[Any], pks: set[int], now: datetime) -> None:
+def _stamp(rows: QuerySet[Any], pks: set[int], **stamps: datetime) -> None:
     ordered = sorted(pks)
     for start in range(0, len(ordered), CHUNK):
-        rows.filter(pk__in=ordered[start : start + CHUNK]).update(updated_at=now)
+        rows.filter(pk__in=ordered[start : start + CHUNK]).update(**stamps)
 
 
 def values_of(entry: object, names: Iterable[str]) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from django.utils import timezone
+
 from chargers.facts import EvseStatus
 from chargers.models import EVSE, ChargingStation, Site
 from chargers.provisioning import generate_secret, hash_secret, set_secret
@@ -60,12 +62,14 @@ def _map_evses(network: Network, merged: Merged, stations: Mapping[str, Charging
     wanted = {uid: (stations[identity].pk, number) for uid, (identity, number) in merged.places.items()}
     evses = {evse.pk: evse for evse in in_chunks(EVSE.objects.all(), "station", listed)}
     evses |= {evse.pk: evse for evse in in_chunks(EVSE.objects.all(), "uid", wanted)}
+    now = timezone.now()
     moved = [evse for evse in evses.values() if _place(evse) != wanted.get(evse.uid, (None, None))]
     # Free every place first: two EVSEs that change places would collide half-way.
     for evse in moved:
         evse.station_id, evse.number = None, None
         # What its old connector reported says nothing about the new one.
         evse.status, evse.status_at, evse.error_code = EvseStatus.UNKNOWN, None, ""
+        evse.updated_at = now
     _save_places(moved)
     placed = [evse for evse in moved if evse.uid in wanted]
     for evse in placed:
@@ -78,5 +82,5 @@ def _place(evse: EVSE) -> tuple[int | None, int | None]:
 
 
 def _save_places(evses: Iterable[EVSE]) -> None:
-    fields = ["station", "number", "status", "status_at", "error_code"]
+    fields = ["station", "number", "status", "status_at", "error_code", "updated_at"]
     EVSE.objects.bulk_update(evses, fields, batch_size=CHUNK)

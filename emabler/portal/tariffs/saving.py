@@ -122,7 +122,10 @@ def offer(tariff_pk: int, *, active: bool, user: Any) -> None:
     """Offer the tariff to drivers, or stop offering it."""
     tariff = Tariff.objects.select_for_update().get(pk=tariff_pk)
     if tariff.active != active:
-        Tariff.objects.filter(pk=tariff_pk).update(active=active)
+        tariff.active = active
+        tariff.save(
+            update_fields=["active"]
+        )  # its connectors sell by another choice now: chargers.last_updated
         journal(tariff, user, "Offered to drivers." if active else "No longer offered to drivers.")
 
 
