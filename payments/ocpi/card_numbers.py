@@ -3,8 +3,9 @@
 import re
 from typing import Final
 
-# 13 to 19 digits, as printed in one run or in groups (ISO/IEC 7812-1). A longer run holds one too.
-_NUMBER: Final = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){11,}[ -]?[0-9](?![0-9])")
+# 13 to 19 digits, as printed in one run or in groups (ISO/IEC 7812-1). A longer run holds one too. The name
+# of a card's application, which every receipt bears, is hexadecimal and begins with a letter: A0000000041010.
+_NUMBER: Final = re.compile(r"(?<![0-9])(?<!\b[A-Fa-f])[0-9](?:[ -]?[0-9]){11,}[ -]?[0-9](?![0-9])")
 _KEPT_DIGITS: Final = 4
 
 

@@ -15,7 +15,7 @@ LONGEST_ID: Final = 64
 _HIDDEN: Final = "…"
 # The credentials token, wherever it stands, and what looks like a card number in anything a PTP tells.
 _TOKEN: Final = re.compile(r'("token"\s*:\s*")[^"]*(")')
-_CARD_NUMBER: Final = re.compile(r"(?<![0-9A-Za-z-])[0-9]{6}[0-9 -]{3,9}([0-9]{4})(?![0-9A-Za-z-])")
+_CARD_NUMBER: Final = re.compile(r"(?<![0-9A-Za-z-])(?:[0-9][ -]?){9,}([0-9]{4})(?![0-9A-Za-z-])")
 
 
 def redacted(body: str) -> str:

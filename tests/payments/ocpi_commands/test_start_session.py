@@ -326,6 +326,49 @@ class TestPlaces:
         assert said(ptp.start(start_body(cast, evse_uid=None)))[0] == 2001
 
 
+class TestBadInput:
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"authorization_reference": None},
+            {"authorization_reference": ""},
+            {"authorization_reference": "x" * 37},
+            {"authorization_reference": 7},
+            {"authorization_reference": " padded "},
+            {"authorization_reference": "pp-äö"},
+            {"location_id": None},
+            {"location_id": ["LOC1"]},
+            {"location_id": "x" * 37},
+            {"evse_uid": {"a": 1}},
+            {"connector_id": True},
+            {"token": None},
+            {"token": "0e1f6cf8"},
+            {"token": token(uid="x" * 37)},
+            {"token": token(contract_id=None)},
+            {"token": token(country_code="NLD")},
+        ],
+    )
+    def test_a_body_with_a_fault_starts_nothing(self, cast, ptp, fields):
+        assert said(ptp.start(start_body(cast, **fields)))[0] == 2001
+        assert nothing_is_held()
+
+    @pytest.mark.parametrize("language", ["xx", "x" * 500, 7, None, ["de"], ""])
+    def test_a_language_that_we_do_not_speak_keeps_no_car_from_charging(self, cast, ptp, language):
+        assert result_of(ptp.start(start_body(cast, token=token(language=language)))) == "ACCEPTED"
+
+    def test_fields_that_nobody_knows_are_passed_over(self, cast, ptp):
+        assert result_of(ptp.start(start_body(cast, colour="red", amount=1e20))) == "ACCEPTED"
+
+    @pytest.mark.parametrize("place", ["../x", "%2e%2e", "' OR 1=1 --", "LOC1\u202e"])
+    def test_strange_places_are_unknown_or_invalid(self, cast, ptp, place):
+        assert said(ptp.start(start_body(cast, location_id=place)))[0] in (2001, 2003)
+
+    def test_without_a_good_token_nothing_is_looked_at(self, cast, ptp):
+        ptp.token = "another"
+
+        assert said(ptp.start(start_body(cast)), 401)[0] == 2001
+
+
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
 class TestAtOnce:

@@ -145,10 +145,8 @@ class TestOtherCommands:
     def test_a_command_that_does_not_exist_is_not_found(self, ptp, command):
         answer = ptp.send("POST", f"commands/{command}", {})
 
-        assert answer.status_code == 404
-        if command == "DANCE":
-            assert answer.json()["status_code"] == 2000
+        assert said(answer, 404)[0] in (2000, 2001)
 
-    @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
-    def test_commands_are_posted(self, ptp, method):
-        assert said(ptp.send(method, "commands/START_SESSION", {}), 405)[0] == 2000
+    def test_commands_are_posted(self, ptp):
+        for method in ("GET", "PUT", "PATCH", "DELETE"):
+            assert said(ptp.send(method, "commands/START_SESSION", {}), 405)[0] == 2000
