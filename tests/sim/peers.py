@@ -7,7 +7,8 @@ from collections.abc import Callable
 from payments import states as money
 from payments.states import CaptureStatus
 from sessions_app.states import StopReason
-from tests.sim.server import Letter, Order, Server
+from tests.sim.rows import Letter, Order
+from tests.sim.server import Server
 from tests.sim.world import World, must
 
 METER_SECONDS = 60.0

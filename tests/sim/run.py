@@ -17,7 +17,8 @@ from collections import Counter
 from payments.states import WAITING
 from sessions_app.states import FINAL, StopReason
 from tests.sim.peers import Charger, Ptp
-from tests.sim.server import MOST_CHASES, Server
+from tests.sim.rows import MOST_CHASES
+from tests.sim.server import Server
 from tests.sim.world import DAY, World, must
 
 PROCESSES = 2
@@ -61,7 +62,7 @@ class LivedLife:
 
     def _calm(self) -> None:
         """Faults stop: everything is up, every message arrives."""
-        self.world.faulty = False
+        self.world.faulty, self.world.clock_error = False, 0.0
         self.charger.come_back()
         self.server.plan_sweep()
 

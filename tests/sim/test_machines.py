@@ -13,7 +13,7 @@ from payments.states import Account, CaptureStatus, PaymentState
 from sessions_app import states as session
 from sessions_app.errors import IllegalMove
 from sessions_app.states import FINAL, Life, StartOutcome, StopReason
-from tests.sim.server import MONEY_TIMERS, SESSION_TIMERS
+from tests.sim.rows import MONEY_TIMERS, SESSION_TIMERS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 AMOUNTS = st.integers(min_value=0, max_value=120)

@@ -9,8 +9,9 @@ from payments import states as money
 from sessions_app import states as session
 from sessions_app.states import FINAL, StartOutcome
 from tests.sim.peers import Ptp
+from tests.sim.rows import NOTHING_WH, Letter, Order, cost_minor
 from tests.sim.run import LivedLife, outcome_of
-from tests.sim.server import NOTHING_WH, Letter, Order, Server, cost_minor
+from tests.sim.server import Server
 
 LIVES = 400
 MOST_LIVES_TO_A_CATCH = 3_000

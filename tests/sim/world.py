@@ -34,14 +34,21 @@ class Weather:
     doubled: float
     late: float  # arrives minutes later, overtaken by others
     crash: float  # the server is killed while it works on the message
+    clock: float  # the server's clock is set forward or back
 
 
 def weather_of(rng: random.Random) -> Weather:
     """A quarter of all lives are fair; the others have one or several kinds of faults."""
     if rng.random() < 0.25:
-        return Weather(0, 0, 0, 0)
+        return Weather(0, 0, 0, 0, 0)
     bad = (0.0, 0.0, 0.0, 0.02, 0.1, 0.4)
-    return Weather(rng.choice(bad), rng.choice(bad), rng.choice(bad), rng.choice((0.0, 0.0, 0.02, 0.1)))
+    return Weather(
+        rng.choice(bad),
+        rng.choice(bad),
+        rng.choice(bad),
+        rng.choice((0.0, 0.0, 0.02, 0.1)),
+        rng.choice((0.0, 0.0, 0.0, 0.05)),
+    )
 
 
 class World:
@@ -52,6 +59,7 @@ class World:
         self.weather = weather_of(rng)
         self.faulty = True
         self.seconds = 0.0
+        self.clock_error = 0.0  # of the server's clock, in seconds
         self.events = 0
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._number = 0
@@ -59,7 +67,7 @@ class World:
     @property
     def now(self) -> datetime:
         """The server's clock."""
-        return EPOCH + timedelta(seconds=self.seconds)
+        return EPOCH + timedelta(seconds=self.seconds + self.clock_error)
 
     def after(self, seconds: float, act: Callable[[], None]) -> None:
         """Let something happen later."""
@@ -92,6 +100,8 @@ class World:
         while self._queue and self._queue[0][0] <= until and not done():
             self.seconds, _, act = heapq.heappop(self._queue)
             self.events += 1
+            if self.happens(self.weather.clock):
+                self.clock_error = self.rng.choice((-3600.0, -90.0, 0.0, 90.0, 3600.0))
             must(self.events < MAX_EVENTS, "the world does not come to rest")
             act()
         self.seconds = max(self.seconds, until if not done() else self.seconds)
