@@ -106,8 +106,7 @@ class Owner:
             finally:
                 client.close()
             self._emit("terminal_told", terminal=terminal["terminal_id"], answer=str(answer))
-            refused = answer.http_status < 500 and (answer.status_code or 0) // 1000 == 2
-            if answer.ok or refused:
+            if answer.ok or answer.refused:
                 self._told(terminal["terminal_id"])
 
     def _told(self, terminal_id: str) -> None:

@@ -261,5 +261,4 @@ class Settler:
             return False, "", str(silence)
         finally:
             client.close()
-        refused = answer.http_status < 500 and (answer.status_code or 0) // 1000 == 2
-        return answer.ok, str(answer) if refused else "", str(answer)
+        return answer.ok, str(answer) if answer.refused else "", str(answer)

@@ -74,6 +74,7 @@ class ScriptedCpo:
     confirmations: list[Json] = field(default_factory=list)
     terminals: list[Json] = field(default_factory=list)
     answers: list[Any] = field(default_factory=list)
+    terminal_answers: list[Reply] = field(default_factory=list)
     confirmation_answers: list[Reply] = field(default_factory=list)
     callback: list[Answer] = field(default_factory=list)  # of the peer's versions, while it waits for us
 
@@ -117,7 +118,7 @@ class ScriptedCpo:
 
     def terminal(self, request: Request) -> Reply:
         self.terminals.append(request.body)
-        return Reply(http_status=201)
+        return self.terminal_answers.pop(0) if self.terminal_answers else Reply(http_status=201)
 
     def confirmation(self, request: Request) -> Reply:
         self.confirmations.append(request.body)

@@ -30,6 +30,21 @@ def test_its_terminals_are_told_to_the_cpo(cpo: ScriptedCpo, ptp: PtpSimulator) 
     assert "location_ids" not in cpo.terminals[0]
 
 
+def test_a_terminal_is_told_again_until_the_cpo_knows_our_token_or_says_no(
+    cpo: ScriptedCpo, ptp: PtpSimulator
+) -> None:
+    cpo.terminal_answers = [
+        Reply(status_code=2001, http_status=401),
+        Reply(status_code=3000),
+        Reply(status_code=2001),
+    ]
+
+    for _ in range(5):
+        ptp.tick()
+
+    assert len(cpo.terminals) == 3
+
+
 def test_a_cpo_without_a_needed_module_is_refused_before_credentials_go(
     cpo: ScriptedCpo, make_ptp: Make
 ) -> None:

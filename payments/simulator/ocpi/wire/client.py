@@ -14,6 +14,7 @@ import httpx
 from payments import exact_json
 from payments.simulator.ocpi.wire.words import Json, NoAnswer, NotOcpi, Party, read_json, token_header
 
+NOT_YET: Final = (401, 403, 408, 429)
 MAX_PAGES: Final = 10_000  # a `next` link that leads in a circle ends here
 
 
@@ -35,6 +36,11 @@ class Answer:
     def ok(self) -> bool:
         """HTTP 2xx and OCPI 1xxx."""
         return self.http_status // 100 == 2 and (self.status_code or 0) // 1000 == 1
+
+    @property
+    def refused(self) -> bool:
+        """OCPI 2xxx: sent again it would be refused again. Not a token that is not good yet, nor too many calls."""
+        return (self.status_code or 0) // 1000 == 2 and self.http_status not in NOT_YET
 
     @property
     def next_url(self) -> str:
