@@ -43,8 +43,6 @@ class Heard:
 def due(heard: Heard, *, rule: ReleaseRule, abandon_seconds: float, now: datetime) -> tuple[Act, str]:
     """Decide about a hold that still stands; the text is the reason."""
     start, session, cdr = heard.start, heard.session, heard.cdr
-    if start.settled_by or start.released_for:
-        return Act.WAIT, ""
     if cdr is not None:
         total = read_price(cdr.get("total_cost"))
         if total is None or total.after_taxes > 0:
@@ -82,8 +80,10 @@ class Settler:
     def settle_due(self) -> None:
         """Capture, release and refund what is due, then tell the CPO."""
         with self._memory.look() as state:
-            acts = [(start, *self._due(state, start)) for start in state.starts.values()]
-            unseen = [key for key in state.cdrs if key not in state.seen_cdrs]
+            # What is over is left out first: a simulator of a long campaign remembers thousands of taps.
+            standing = [each for each in state.starts.values() if not (each.settled_by or each.released_for)]
+            acts = [(start, *self._due(state, start)) for start in standing]
+            unseen = sorted(state.cdrs.keys() - set(state.seen_cdrs))
         for start, act, reason in acts:
             if act is Act.RELEASE:
                 self._release(start.reference, reason)
