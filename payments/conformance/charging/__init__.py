@@ -1,0 +1,1 @@
+"""One whole charge, played once for each version; the checks look at its record."""

@@ -1,0 +1,1 @@
+"""What the kit tells: on the console, as JSON, as one HTML page."""
