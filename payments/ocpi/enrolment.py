@@ -43,11 +43,17 @@ def amend(terminal: Terminal, patch: Mapping[str, Any], *, now: datetime) -> Non
 
 
 def _store(terminal: Terminal, entry: TerminalEntry, now: datetime) -> None:
-    terminal.document = plain(terminal_document(entry))
-    terminal.customer_reference = entry.customer_reference
-    terminal.reference = entry.reference
-    terminal.updated_at = now
-    terminal.save(update_fields=["document", "customer_reference", "reference", "updated_at"])
+    """Write what is news; a nightly pull that brings none leaves the row as it was."""
+    news = {
+        "document": plain(terminal_document(entry)),
+        "customer_reference": entry.customer_reference,
+        "reference": entry.reference,
+    }
+    if all(getattr(terminal, name) == value for name, value in news.items()):
+        return
+    for name, value in {**news, "updated_at": now}.items():
+        setattr(terminal, name, value)
+    terminal.save(update_fields=[*news, "updated_at"])
 
 
 def entry_of(terminal: Terminal) -> TerminalEntry:

@@ -59,6 +59,13 @@ class TestTold:
 
         assert terminal().customer_reference == "HARBOUR"
 
+    def test_what_is_no_news_leaves_it_as_it_was(self, ptp):
+        tell(ptp)
+        before = terminal().updated_at
+        tell(ptp, FULL, 200)
+
+        assert terminal().updated_at == before
+
     def test_a_put_replaces_and_a_patch_changes(self, ptp):
         assert said(ptp.send("PUT", f"payments/terminals/{ID}", FULL), 201)[0] == 1000
         patch = {"city": "Oulu", "last_updated": "2026-02-01T00:00:00Z"}
