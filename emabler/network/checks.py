@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from emabler.network.entries import Network, StationEntry
+from payments.ocpi.connections import Party
 from payments.ocpi.locations import EvseEntry, SiteEntry
 from tariffs.engine.errors import InputError
 
@@ -39,6 +40,15 @@ class StoredKey:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredParty:
+    """A platform that we have an OCPI connection with."""
+
+    party: Party
+    registered: bool
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
     """What a network file may refer to without containing it."""
 
@@ -48,6 +58,8 @@ class Stored:
     evses: Mapping[str, StoredEvse] = field(default_factory=dict)
     ptps: frozenset[str] = frozenset()
     keys: Mapping[str, StoredKey] = field(default_factory=dict)  # by the key itself, those of the file only
+    ocpi_parties: Mapping[str, StoredParty] = field(default_factory=dict)  # by name
+    tokens: Mapping[str, str] = field(default_factory=dict)  # name by token A, those of the file only
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +104,7 @@ def check(network: Network, stored: Stored) -> list[InputError]:
         *_locations(network, stored),
         *_stations(network, stored, merged),
         *_ptps(network, stored),
+        *_ocpi_parties(network, stored),
         *_terminals(network, stored, merged),
     ]
 
@@ -114,6 +127,13 @@ def _duplicates(network: Network) -> Iterator[InputError]:
     )
     yield from _repeated((p.name for p in network.ptps), "ptps[{}].name", "duplicate_name")
     yield from _repeated((p.api_key for p in network.ptps), "ptps[{}].api_key", "duplicate_api_key")
+    yield from _repeated((p.name for p in network.ocpi_parties), "ocpi_parties[{}].name", "duplicate_name")
+    tokens = (p.token_a for p in network.ocpi_parties)
+    yield from _repeated(tokens, "ocpi_parties[{}].token_a", "duplicate_token_a")
+    for i, party in enumerate(network.ocpi_parties):
+        references = (reference for reference, _ in party.contracts or ())
+        path = f"ocpi_parties[{i}].contracts[{{}}].customer_reference"
+        yield from _repeated(references, path, "duplicate_customer_reference")
     terminals = ((t.ptp, t.terminal_id) for t in network.terminals)
     yield from _repeated(terminals, "terminals[{}].terminal_id", "duplicate_terminal_id")
 
@@ -250,8 +270,27 @@ def _ptps(network: Network, stored: Stored) -> Iterator[InputError]:
             yield InputError(f"ptps[{i}].api_key", "revoked_api_key", "This key was revoked; give a new one.")
 
 
+def _ocpi_parties(network: Network, stored: Stored) -> Iterator[InputError]:
+    for i, entry in enumerate(network.ocpi_parties):
+        if stored.tokens.get(entry.token_a or "", entry.name) != entry.name:
+            yield InputError(f"ocpi_parties[{i}].token_a", "duplicate_token_a", "Another one has this token.")
+        known = stored.ocpi_parties.get(entry.name)
+        if known is not None and known.registered and all(entry.party) and known.party != entry.party:
+            message = f"It is registered as {'*'.join(known.party)}; end that first."
+            yield InputError(f"ocpi_parties[{i}].party_id", "registered_as_other_party", message)
+
+
+def unused_tokens(network: Network, stored: Stored) -> Iterator[InputError]:
+    """Remark on tokens that invite nobody: a file is imported again and again, an end is meant to last."""
+    for i, entry in enumerate(network.ocpi_parties):
+        known = stored.ocpi_parties.get(entry.name)
+        if entry.token_a and known is not None and known.ended:
+            message = "Its registration was ended; invite it anew with manage.py ocpi_party or in the portal."
+            yield InputError(f"ocpi_parties[{i}].token_a", "unused_token_a", message)
+
+
 def _terminals(network: Network, stored: Stored, merged: Merged) -> Iterator[InputError]:
-    ptps = stored.ptps | {ptp.name for ptp in network.ptps}
+    ptps = stored.ptps | {ptp.name for ptp in network.ptps} | {party.name for party in network.ocpi_parties}
     for i, terminal in enumerate(network.terminals):
         path = f"terminals[{i}]"
         if terminal.ptp and terminal.ptp not in ptps:

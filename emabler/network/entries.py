@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
+from payments.models import OcpiConnection
+from payments.ocpi.connections import LONGEST_TOKEN, Party
+from payments.ocpi.credentials import PTP_ROLES
 from payments.ocpi.locations import SiteEntry, read_location
 from payments.ocpi.reading import Reader
 from payments.ocpi.tariffs import parse_tariff
@@ -24,11 +27,14 @@ SECTIONS: Final = {
     "locations": frozenset[str](),
     "stations": frozenset({"identity", "password", "location_id", "evse_uids"}),
     "ptps": frozenset({"name", "api_key", "webhook_url", "webhook_secret"}),
+    "ocpi_parties": frozenset({"name", "country_code", "party_id", "role", "token_a"})
+    | {"our_country_code", "our_party_id", "contracts", "release_signal", "invoice_creator", "languages"},
     "terminals": frozenset({"terminal_id", "ptp", "location_ids", "evse_uids", "languages"}),
 }
 MAX_ENTRIES: Final = 50_000  # per section
 MAX_EVSES_PER_STATION: Final = 256
 MAX_LANGUAGES: Final = 20
+MAX_CONTRACTS: Final = 1_000  # of one platform
 MAX_URL: Final = 500
 
 # OCPP 1.6 security whitepaper §2.4 wants 16 to 40 bytes, and we generate those; a network that comes over
@@ -43,6 +49,9 @@ _IDENTITY: Final = re.compile(r"[A-Za-z0-9*\-_=+|@. ]+")  # as the OCPP door tak
 _PASSWORD: Final = re.compile(r"[ -~]+")
 _KEY: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*")  # RFC 6750 §2.1, b64token
 _TERMINAL_ID: Final = re.compile(r"[!-.0-~]+")  # a segment of a URL path
+_TOKEN: Final = re.compile(r"[!-~]+")  # OCPI 2.3.0 credentials, token
+_COUNTRY: Final = re.compile(r"[A-Za-z]{2}")
+_PARTY_ID: Final = re.compile(r"[A-Za-z0-9]{3}")
 _LANGUAGE: Final = re.compile(r"[a-z]{2}")
 
 T_ = TypeVar("T_")
@@ -79,6 +88,21 @@ class PtpEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class OcpiPartyEntry:
+    """A payment terminal provider's platform over OCPI; `contracts` by customer reference."""
+
+    name: str
+    party: Party
+    role: str
+    token_a: str | None
+    our_party: Party | None
+    contracts: tuple[tuple[str, Party], ...] | None
+    release_signal: str | None
+    invoice_creator: str | None
+    languages: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class TerminalEntry:
     """A terminal: sells the EVSEs of its locations, and its own."""
 
@@ -97,6 +121,7 @@ class Network:
     sites: tuple[SiteEntry, ...] = ()
     stations: tuple[StationEntry, ...] = ()
     ptps: tuple[PtpEntry, ...] = ()
+    ocpi_parties: tuple[OcpiPartyEntry, ...] = ()
     terminals: tuple[TerminalEntry, ...] = ()
     findings: tuple[InputError, ...] = ()
 
@@ -110,6 +135,7 @@ def read_network(document: object) -> tuple[Network, list[InputError]]:
         sites=tuple(read_location(item) for item in _items(reader, "locations", findings)),
         stations=tuple(_station(item, findings) for item in _items(reader, "stations", findings)),
         ptps=tuple(_ptp(item) for item in _items(reader, "ptps", findings)),
+        ocpi_parties=tuple(_ocpi_party(item, findings) for item in _items(reader, "ocpi_parties", findings)),
         terminals=tuple(_terminal(item) for item in _items(reader, "terminals", findings)),
         findings=tuple(findings),
     )
@@ -175,20 +201,57 @@ def _ptp(item: Reader) -> PtpEntry:
     )
 
 
+def _ocpi_party(item: Reader, findings: list[InputError]) -> OcpiPartyEntry:
+    role = item.text("role", longest=20) or "PTP"
+    if role not in PTP_ROLES:
+        item.fault("role", "invalid", f"One of {', '.join(PTP_ROLES)}.")
+    ours = any(item.fields.get(name) is not None for name in ("our_country_code", "our_party_id"))
+    signal = item.choice("release_signal", OcpiConnection.ReleaseSignal)
+    creator = item.choice("invoice_creator", OcpiConnection.InvoiceCreator)
+    given = item.fields.get("contracts") is not None
+    contracts = tuple(_contract(part, findings) for part in item.items("contracts", most=MAX_CONTRACTS))
+    return OcpiPartyEntry(
+        name=item.text("name", longest=100, required=True) or "",
+        party=_party(item),
+        role=role,
+        token_a=_secret(item, "token_a", _TOKEN, shortest=SHORTEST_KEY, longest=LONGEST_TOKEN),
+        our_party=_party(item, "our_") if ours else None,
+        contracts=contracts if given else None,
+        release_signal=signal.value if signal else None,
+        invoice_creator=creator.value if creator else None,
+        languages=_languages(item),
+    )
+
+
+def _contract(item: Reader, findings: list[InputError]) -> tuple[str, Party]:
+    findings += _unknown(item, frozenset({"customer_reference", "country_code", "party_id"}))
+    return item.text("customer_reference", longest=36, required=True) or "", _party(item)
+
+
+def _party(item: Reader, prefix: str = "") -> Party:
+    """Country code and party id, which are CiStrings: in capitals."""
+    country_code = _required(item, f"{prefix}country_code", _COUNTRY, longest=2)
+    return country_code.upper(), _required(item, f"{prefix}party_id", _PARTY_ID, longest=3).upper()
+
+
 def _terminal(item: Reader) -> TerminalEntry:
+    return TerminalEntry(
+        terminal_id=_required(item, "terminal_id", _TERMINAL_ID, longest=36),
+        ptp=item.text("ptp", longest=100, required=True) or "",
+        location_ids=_texts(item, "location_ids", longest=36, most=MAX_ENTRIES),
+        evse_uids=_texts(item, "evse_uids", longest=36, most=MAX_ENTRIES),
+        languages=_languages(item),
+    )
+
+
+def _languages(item: Reader) -> tuple[str, ...] | None:
     languages = _texts(item, "languages", longest=2, most=MAX_LANGUAGES)
     for number, language in enumerate(languages or ()):
         if language and not _LANGUAGE.fullmatch(language):
             item.fault(f"languages[{number}]", "invalid", "An ISO 639-1 code is expected, as in fi.")
         elif language and language in (languages or ())[:number]:
             item.fault(f"languages[{number}]", "duplicate", "The language is named twice.")
-    return TerminalEntry(
-        terminal_id=_required(item, "terminal_id", _TERMINAL_ID, longest=36),
-        ptp=item.text("ptp", longest=100, required=True) or "",
-        location_ids=_texts(item, "location_ids", longest=36, most=MAX_ENTRIES),
-        evse_uids=_texts(item, "evse_uids", longest=36, most=MAX_ENTRIES),
-        languages=languages,
-    )
+    return languages
 
 
 def _texts(item: Reader, name: str, *, longest: int, most: int) -> tuple[str, ...] | None:

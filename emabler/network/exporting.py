@@ -6,11 +6,11 @@ import json
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, Q
 
 from chargers.models import EVSE, ChargingStation, Connector, Site
 from emabler.network.write_sites import values_of
-from payments.models import Ptp, Terminal
+from payments.models import Contract, OcpiConnection, Ptp, Terminal
 from payments.ocpi.locations import ConnectorEntry, EvseEntry, SiteEntry, location_document
 from payments.ocpi.statuses import ocpi_status
 from payments.ocpi.tariffs import tariff_document
@@ -25,7 +25,8 @@ def export_network() -> dict[str, Any]:
         "tariffs": [tariff_document(terms) for terms in tariffs],
         "locations": [location_document(_site(site)) for site in _sites()],
         "stations": [_station(station) for station in _stations()],
-        "ptps": [{"name": ptp.name, "webhook_url": ptp.webhook_url} for ptp in Ptp.objects.all()],
+        "ptps": [{"name": ptp.name, "webhook_url": ptp.webhook_url} for ptp in _native_ptps()],
+        "ocpi_parties": [_ocpi_party(connection) for connection in _ocpi_connections()],
         "terminals": [_terminal(terminal) for terminal in terminals],
     }
 
@@ -81,6 +82,40 @@ def _station(station: ChargingStation) -> dict[str, Any]:
         "identity": station.identity,
         "location_id": station.site.location_id,
         "evse_uids": [evse.uid for evse in station.evses.all()],
+    }
+
+
+def _native_ptps() -> Any:
+    """Not those that speak OCPI alone: an import would make them a key to the native API."""
+    native = Q(ocpi_connection=None) | Q(api_keys__isnull=False) | ~Q(webhook_url="")
+    return Ptp.objects.filter(native).distinct()
+
+
+def _ocpi_connections() -> Any:
+    """Those whose party is known: one that we tried to register at and did not reach may have none."""
+    rows = OcpiConnection.objects.exclude(party_id="").order_by("ptp__name").select_related("ptp")
+    return rows.prefetch_related(Prefetch("contracts", Contract.objects.order_by("customer_reference")))
+
+
+def _ocpi_party(connection: OcpiConnection) -> dict[str, Any]:
+    return {
+        "name": connection.ptp.name,
+        "country_code": connection.country_code,
+        "party_id": connection.party_id,
+        "role": connection.role,
+        "our_country_code": connection.our_country_code,
+        "our_party_id": connection.our_party_id,
+        "release_signal": connection.release_signal,
+        "invoice_creator": connection.invoice_creator,
+        "languages": connection.languages,
+        "contracts": [
+            {
+                "customer_reference": contract.customer_reference,
+                "country_code": contract.country_code,
+                "party_id": contract.party_id,
+            }
+            for contract in connection.contracts.all()
+        ],
     }
 
 

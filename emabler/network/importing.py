@@ -8,9 +8,10 @@ from datetime import datetime
 from django.db import connection, transaction
 
 from emabler.network.afir import afir_findings
-from emabler.network.checks import check, merge
+from emabler.network.checks import check, merge, unused_tokens
 from emabler.network.entries import read_network
 from emabler.network.stored import load_stored
+from emabler.network.write_ocpi_parties import write_ocpi_parties
 from emabler.network.write_partners import write_ptps, write_terminals
 from emabler.network.write_sites import write_sites, write_tariffs
 from emabler.network.write_stations import Secret, write_stations
@@ -45,8 +46,10 @@ def import_network(document: object, *, now: datetime) -> Imported:
         write_tariffs(network)
         write_sites(network, now=now)
         secrets = write_stations(network, merged) + write_ptps(network)
+        secrets += write_ocpi_parties(network, now=now)
         write_terminals(network, merged)
-        return Imported(secrets, network.findings, tuple(afir_findings(network)))
+        findings = (*network.findings, *unused_tokens(network, stored))
+        return Imported(secrets, findings, tuple(afir_findings(network)))
 
 
 def _one_at_a_time() -> None:

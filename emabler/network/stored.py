@@ -7,10 +7,11 @@ from typing import TypeVar
 from django.db.models import Model, QuerySet
 
 from chargers.models import EVSE, ChargingStation, Site
-from emabler.network.checks import SiteKey, Stored, StoredEvse, StoredKey
+from emabler.network.checks import SiteKey, Stored, StoredEvse, StoredKey, StoredParty
 from emabler.network.entries import Network
 from payments.keys import hash_of
-from payments.models import ApiKey, Ptp
+from payments.models import ApiKey, OcpiConnection, Ptp
+from payments.ocpi import connections
 from sessions_app.models import Session
 from sessions_app.states import LIVE
 from tariffs.models import Tariff
@@ -30,6 +31,8 @@ def load_stored(network: Network) -> Stored:
         evses=_stored_evses(evses),
         ptps=frozenset(Ptp.objects.values_list("name", flat=True)),
         keys=_stored_keys(network),
+        ocpi_parties=_stored_parties(),
+        tokens=_stored_tokens(network),
     )
 
 
@@ -83,3 +86,22 @@ def _stored_keys(network: Network) -> dict[str, StoredKey]:
         hashes[key.key_hash]: StoredKey(key.ptp.name, revoked=key.revoked_at is not None)
         for key in in_chunks(ApiKey.objects.select_related("ptp"), "key_hash", hashes)
     }
+
+
+def _stored_parties() -> dict[str, StoredParty]:
+    return {
+        connection.ptp.name: StoredParty(
+            party=(connection.country_code, connection.party_id),
+            registered=connection.is_registered,
+            ended=connection.state == OcpiConnection.State.UNREGISTERED,
+        )
+        for connection in OcpiConnection.objects.select_related("ptp")
+    }
+
+
+def _stored_tokens(network: Network) -> dict[str, str]:
+    tokens = [entry.token_a for entry in network.ocpi_parties if entry.token_a]
+    hashes = {connections.hash_of(token): token for token in tokens}
+    rows = OcpiConnection.objects.select_related("ptp")
+    held = in_chunks(rows, "server_token_hash", hashes)
+    return {hashes[connection.server_token_hash]: connection.ptp.name for connection in held}

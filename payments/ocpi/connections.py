@@ -59,7 +59,7 @@ def invite(
         country_code=country_code.upper(),
         party_id=party_id.upper(),
         role=role,
-        our_party=our_party or default_party(),
+        our_party=our_party,
         state=OcpiConnection.State.INVITED,
         server_token_hash=hash_of(token),
         pending_token_hash="",
@@ -84,15 +84,21 @@ def prepare(
         country_code=country_code.upper(),
         party_id=party_id.upper(),
         role=role,
-        our_party=our_party or default_party(),
+        our_party=our_party,
     )
 
 
-def _write(name: str, *, our_party: Party, **fields: Any) -> OcpiConnection:
-    ours = {"our_country_code": our_party[0].upper(), "our_party_id": our_party[1].upper()}
+def _write(name: str, *, our_party: Party | None, **fields: Any) -> OcpiConnection:
+    """Save a connection; as which party we answer changes only where one is named."""
+    ours = our_party or default_party()
+    answering = {"our_country_code": ours[0].upper(), "our_party_id": ours[1].upper()}
     with transaction.atomic():
         ptp, _ = Ptp.objects.get_or_create(name=name)
-        connection, _ = OcpiConnection.objects.update_or_create(ptp=ptp, defaults=fields | ours)
+        connection, _ = OcpiConnection.objects.update_or_create(
+            ptp=ptp,
+            defaults=fields | (answering if our_party else {}),
+            create_defaults=fields | answering,
+        )
     return connection
 
 

@@ -85,6 +85,17 @@ def ptp(name: str = "PTP", **fields: Any) -> Document:
     } | fields
 
 
+def ocpi_party(name: str = "OCPI PTP", **fields: Any) -> Document:
+    """A platform that is invited over OCPI."""
+    return {
+        "name": name,
+        "country_code": "NL",
+        "party_id": "PTP",
+        "role": "PTP",
+        "token_a": f"token-a-of-the-{name.replace(' ', '-')}",
+    } | fields
+
+
 def terminal(terminal_id: str = "TERM-1", **fields: Any) -> Document:
     """The terminal of the location."""
     return {
