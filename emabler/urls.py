@@ -11,6 +11,7 @@ urlpatterns = [
     path("readyz", health.readyz),
     path("admin/", admin.site.urls),
     path("api/ptp/v1/", include("payments.ptp_api.urls")),
+    path("ocpi/", include("payments.ocpi.server.urls")),
     path("api/schema/", SchemaView.as_view(), name="api-schema"),
     path("api/docs/", DocsView.as_view(), name="api-docs"),
     path("r/", include("payments.receipts.urls")),
