@@ -131,7 +131,7 @@ def _duplicates(network: Network) -> Iterator[InputError]:
     tokens = (p.token_a for p in network.ocpi_parties)
     yield from _repeated(tokens, "ocpi_parties[{}].token_a", "duplicate_token_a")
     for i, party in enumerate(network.ocpi_parties):
-        references = (reference for reference, _ in party.contracts or ())
+        references = (reference.lower() for reference, _ in party.contracts or ())
         path = f"ocpi_parties[{i}].contracts[{{}}].customer_reference"
         yield from _repeated(references, path, "duplicate_customer_reference")
     terminals = ((t.ptp, t.terminal_id) for t in network.terminals)
