@@ -6,6 +6,7 @@ power and no limit in energy, say; such a field says None.
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -103,7 +104,9 @@ def lines_of(tariff: dict[str, Json], language: str) -> tuple[list[Body], str]:
     except InvalidInput:
         texts = {each.get("language"): each.get("text") for each in tariff.get("tariff_alt_text") or ()}
         return [{"text": texts.get(language) or next(iter(texts.values()), "")}], ""
-    return [{"text": line.text} for line in price_lines(terms, language)], terms_text(terms, language)
+    # Over OCPI the text tells the whole price for terminals that show nothing else; here the lines do.
+    wordless = replace(terms, alt_texts=())
+    return [{"text": line.text} for line in price_lines(terms, language)], terms_text(wordless, language)
 
 
 def quote(state: State, connector: Body, language: str) -> Body | None:

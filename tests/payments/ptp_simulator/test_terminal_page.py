@@ -105,6 +105,18 @@ def test_a_declined_card_and_a_refused_start_are_told(
     assert effects(terminal, cpo.commands[0]["authorization_reference"]) == ["hold", "release"]
 
 
+def test_a_text_that_repeats_the_price_is_not_shown_beside_it(terminal: PtpSimulator, client: Client) -> None:
+    notes = [{"language": "en", "text": "Energy: all of it again."}]
+    terminal.mirror.tariffs["FI/CPO/T1"]["tariff_alt_text"] = notes
+    link = re.search(rf'href="{PAGE}(/start/[^"]+)"', shown(client, "/start/"))
+    assert link
+
+    offer = shown(client, link[1])
+
+    assert "/kWh" in offer
+    assert "again." not in offer
+
+
 def test_what_is_not_free_cannot_be_chosen(terminal: PtpSimulator, cpo: ScriptedCpo, client: Client) -> None:
     terminal.mirror.locations["FI/CPO/L1"]["evses"][0]["status"] = "OUTOFORDER"
 
