@@ -53,6 +53,8 @@ SECRETS_STORE = VAR_DIR / "secrets.env"
 # --- Core -----------------------------------------------------------------------------------------
 DEBUG = env.bool("DEBUG", default=False)
 DEMO = env.bool("EMABLER_DEMO", default=False)  # virtual terminal page, demo network, loopback http
+# Peers on this machine, in clear: for the demo, tests and journeys. Everyone else is called by https alone.
+ALLOW_LOOPBACK_PEERS = env.bool("ALLOW_LOOPBACK_PEERS", default=DEMO)
 SECRET_KEY = read_secret("SECRET_KEY", store=SECRETS_STORE)
 # Receipt links are an HMAC of the session id under this key: changing it kills printed QR codes.
 RECEIPT_TOKEN_KEY = read_secret("RECEIPT_TOKEN_KEY", store=SECRETS_STORE)

@@ -148,7 +148,7 @@ def check_form(url: str) -> None:
         raise Refused("the address must be an https URL")
     if userinfo:
         raise Refused("the address must not carry a user or a password")
-    if target.scheme == "http" and not settings.DEMO:
+    if target.scheme == "http" and not settings.ALLOW_LOOPBACK_PEERS:
         raise Refused("the address must be https")
 
 
@@ -171,7 +171,7 @@ def may_call(address: Address, *, encrypted: bool = True) -> bool:
     """Whether an address is public; in the demo and in tests the loopback may be called too, and it alone in clear."""
     plain = _unwrapped(address)
     if plain.is_loopback:
-        return bool(settings.DEMO)
+        return bool(settings.ALLOW_LOOPBACK_PEERS)
     return encrypted and plain.is_global and not plain.is_multicast
 
 

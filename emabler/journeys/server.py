@@ -38,6 +38,7 @@ PLACE = {
     "REDIS_URL": "",
     "DEBUG": "0",
     "EMABLER_DEMO": "0",  # no demo network beside ours
+    "ALLOW_LOOPBACK_PEERS": "1",  # the PTP is another process of this machine
     "HTTPS": "0",
     "BEHIND_PROXY": "0",
     "OCPP_SECURITY_PROFILE": "1",

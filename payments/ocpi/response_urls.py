@@ -35,7 +35,7 @@ def problem_of(url: str, connection: OcpiConnection) -> str:
         return "an https address without user and password is expected."
     host, port = origin
     scheme = urlsplit(url).scheme.lower()
-    if scheme != "https" and not (settings.DEMO and _is_loopback(host)):
+    if scheme != "https" and not (settings.ALLOW_LOOPBACK_PEERS and _is_loopback(host)):
         return "the address must be https."
     registered = origins_of(connection)
     if host not in {name for name, _ in registered}:

@@ -238,7 +238,7 @@ def test_a_peer_that_drips_its_answer_does_not_hold_the_worker(due, monkeypatch)
     ],
 )
 def test_addresses_that_are_not_public_are_refused(url, settings, monkeypatch):
-    settings.DEMO = False
+    settings.ALLOW_LOOPBACK_PEERS = False
     monkeypatch.setattr(outbound, "_send", _never)
 
     with pytest.raises((outbound.Refused, outbound.Unreachable)):
@@ -253,7 +253,7 @@ async def _never(*_, **__):
     "url", ["https://127.0.0.1/", "https://[::1]/", "https://localhost/", "http://127.0.0.1/"]
 )
 def test_the_loopback_is_called_in_the_demo_only(url, settings, monkeypatch):
-    settings.DEMO = False
+    settings.ALLOW_LOOPBACK_PEERS = False
     monkeypatch.setattr(outbound, "_send", _never)
 
     with pytest.raises(outbound.Refused):
@@ -261,7 +261,7 @@ def test_the_loopback_is_called_in_the_demo_only(url, settings, monkeypatch):
 
 
 def test_a_name_with_one_private_address_among_public_ones_is_refused(settings, monkeypatch):
-    settings.DEMO = False
+    settings.ALLOW_LOOPBACK_PEERS = False
     answers = [(2, 1, 6, "", ("93.184.216.34", 443)), (2, 1, 6, "", ("10.0.0.1", 443))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers)
     monkeypatch.setattr(outbound, "_send", _never)

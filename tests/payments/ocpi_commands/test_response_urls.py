@@ -67,7 +67,7 @@ def test_clear_text_is_for_the_loopback_of_the_demo_alone(settings):
     assert problem_of("http://127.0.0.1:9300/r", registered) == ""
     assert problem_of("http://127.0.0.1:9301/r", registered) != ""
     assert problem_of("http://localhost:9300/r", registered) != ""
-    settings.DEMO = False
+    settings.ALLOW_LOOPBACK_PEERS = False
     assert problem_of("http://127.0.0.1:9300/r", registered) != ""
 
 

@@ -81,7 +81,7 @@ def test_a_versions_url_into_our_own_network_is_2001(door, platform, stored, url
 
 
 def test_outside_the_demo_the_loopback_is_not_called(door, platform, stored, settings):
-    settings.DEMO = False
+    settings.ALLOW_LOOPBACK_PEERS = False
 
     assert refused(door, stored, platform.credentials()) == 2001
     assert not platform.requests()
