@@ -33,6 +33,10 @@ CALLS_PER_PTP = 2  # at once; the embedded worker has four threads for everythin
 PATIENCE = 5  # attempts, about a minute, for which a message lets those behind it in its lane wait
 PROBES_LOOKED_AT = 20  # messages that may have been taken meanwhile, before a probe is left to the next sweep
 
+# What a proxy says when nobody is behind it. A 500 is not among them: it may be about this one message, and a
+# message that its peer chokes on must not make the peer look down.
+NOBODY_THERE = frozenset({502, 503, 504})
+
 DELIVER_TASK = "payments.tasks.deliver_one"
 SWEEP_TASK = "payments.tasks.deliver_due"
 
@@ -228,7 +232,11 @@ def probe_silent(now: datetime) -> int:
     for ptp_id in circuit.due_for_probe(now):
         waiting = _free(now).filter(ptp=ptp_id).exclude(_behind_another())
         ids = waiting.order_by("next_attempt_at").values_list("pk", flat=True)[:PROBES_LOOKED_AT]
-        answered += _probe(ptp_id, list(ids), now)
+        try:
+            answered += _probe(ptp_id, list(ids), now)
+        except Exception:
+            # One that cannot be rendered must not keep the other PTPs down; its claim lets another ask next.
+            logger.exception("PTP %s could not be asked whether it is there", ptp_id)
     return answered
 
 

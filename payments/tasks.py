@@ -13,13 +13,14 @@ from chargers.failpoints import failpoint
 from payments import outbox, settlement, webhooks  # noqa: F401  (webhooks registers its carriers)
 from payments.models import Payment, Receipt
 from payments.ocpi import results
+from payments.ocpi.push import tasks as ocpi_tasks  # noqa: F401  (tasks and carriers of what OCPI sends)
 from payments.receipts.pdf import render
 from payments.states import WAITING, PaymentState
 from sessions_app.states import FINAL
 
 logger = logging.getLogger(__name__)
 BATCH = 500  # rows a sweep looks at; the next one comes in seconds
-DELIVER_FOR_SECONDS = 15.0  # with one slow peer at the end still below CELERY_TASK_TIME_LIMIT
+DELIVER_FOR_SECONDS = 8.0  # with one slow peer at the end, asked twice, still below CELERY_TASK_TIME_LIMIT
 RENDER_AFTER = timedelta(seconds=30)  # a receipt older than this without PDF lost its wake-up
 
 
@@ -88,6 +89,12 @@ def deliver_due() -> int:
             # One message that cannot be rendered must not keep the others waiting; its claim ends by itself.
             logger.exception("delivery of message %s failed", message_id)
     return arrived
+
+
+@shared_task(name="payments.tasks.probe_silent")  # type: ignore[untyped-decorator]
+def probe_silent() -> int:
+    """Ask each PTP that is down whether it is there again; returns how many are."""
+    return outbox.probe_silent(timezone.now())
 
 
 @shared_task(name="payments.tasks.render_receipt")  # type: ignore[untyped-decorator]

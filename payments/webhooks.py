@@ -22,9 +22,6 @@ from payments.settlement import SESSION_UPDATED, SETTLEMENT_DUE
 from payments.statements import DUE, payments_of, session_statement, settlement_statement, utc, with_cdrs
 
 GONE = 410
-# What a proxy says when nobody is behind it. A 500 is not among them: it may be about this one message, and a
-# message that its peer chokes on must not make the peer look down.
-NOBODY_THERE = frozenset({502, 503, 504})
 
 
 def delivery_id(message: OutboxMessage) -> str:
@@ -90,7 +87,7 @@ def _posted(send: Callable[[], int]) -> Delivery:
         delivered=False,
         error=f"HTTP {status}",
         permanent=status == GONE,
-        unreachable=status in NOBODY_THERE,
+        unreachable=status in outbox.NOBODY_THERE,
     )
 
 

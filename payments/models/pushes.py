@@ -15,6 +15,7 @@ class OcpiPush(models.Model):
         SESSION = "SESSION", "a Session, by its payment"
         CDR = "CDR", "a CDR, by its id"
         SITE = "SITE", "a Location with the states of its EVSEs"
+        TARIFF = "TARIFF", "a Tariff"
         TERMINAL = "TERMINAL", "our fields of a Terminal"
         LOOK = "LOOK", "when we last looked for changes to tell"
 

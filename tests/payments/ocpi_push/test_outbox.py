@@ -304,6 +304,22 @@ class TestCircuit:
         ptp.refresh_from_db()
         assert not circuit.is_open(ptp)
 
+    def test_a_message_that_cannot_be_rendered_does_not_keep_others_down(self, carried: Carried) -> None:
+        def broken(message: OutboxMessage) -> Delivery:
+            raise RuntimeError("a fault of ours")
+
+        outbox.register("broken", broken)
+        faulty, sound = builders.ptp(), builders.ptp()
+        for ptp in (faulty, sound):
+            fail_until_open(ptp, carried)
+        OutboxMessage.objects.filter(ptp=faulty).delete()
+        tell(faulty, "broken")
+
+        assert outbox.probe_silent(NOW + timedelta(seconds=16)) == 1
+
+        sound.refresh_from_db()
+        assert sound.failures_in_row == 0
+
     def test_one_that_is_down_does_not_hold_back_another(self, carried: Carried) -> None:
         fail_until_open(builders.ptp(), carried)
         other = tell(builders.ptp(), "first")

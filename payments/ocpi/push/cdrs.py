@@ -1,0 +1,120 @@
+"""CDRs and credits to their PTP: posted until they arrive, each under one id for ever (OCPI mod_cdrs).
+
+The CDR is what makes the PTP capture. After an attempt without a clear answer we first ask whether it has it;
+a CDR that it refuses is shown to staff and not repeated for ever (MONEY.md B22–B24).
+"""
+
+import contextlib
+import uuid
+from typing import Any, Final
+from urllib.parse import urljoin, urlsplit
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from payments import decisions, outbox, settlement
+from payments.errors import WrongState
+from payments.models import OcpiConnection, OutboxMessage, Payment, ToldCdr
+from payments.ocpi import connections, told_cdrs
+from payments.ocpi.push import remembered, sending
+from payments.ocpi.push.client import Answer
+from payments.ocpi.push.remembered import Kind
+from payments.ocpi.push.sending import Failed
+from payments.outbox import Delivery
+from payments.states import PaymentState, Review
+
+MODULE: Final = "cdrs"
+_POLLS: Final = "the platform has no CDRs; it polls"
+REFUSALS: Final = 5  # a platform that learns of the Location or the Session a moment later may think again
+
+
+@sending.carrier
+def carry(message: OutboxMessage, connection: OcpiConnection) -> Delivery:
+    """Tell the CDR of a payment, or the one that costs nothing and lets its hold go; the subject is the payment."""
+    if not connection.endpoint(MODULE):
+        return outbox.nothing_to_tell(_POLLS)
+    found = _told(connection).filter(payment=uuid.UUID(message.subject), cdr__credit_of=None).first()
+    if found is None:
+        return outbox.nothing_to_tell("there is no CDR of it")
+    delivery = _push(message, connection, found)
+    if delivery.delivered and _releases(found):
+        with contextlib.suppress(WrongState):
+            settlement.acknowledge_release(found.payment.pk, now=timezone.now())
+    return delivery
+
+
+@sending.carrier
+def carry_credit(message: OutboxMessage, connection: OcpiConnection) -> Delivery:
+    """Tell a credit, by which the PTP gives money back; the subject is the credit."""
+    if not connection.endpoint(MODULE):
+        return outbox.nothing_to_tell(_POLLS)
+    found = _told(connection).filter(cdr=uuid.UUID(message.subject)).first()
+    if found is None:
+        return sending.impossible("there is no such credit")
+    delivery = _push(message, connection, found)
+    if delivery.delivered:
+        with contextlib.suppress(WrongState):
+            decisions.acknowledge_refund(found.payment.pk, now=timezone.now())
+    return delivery
+
+
+def _told(connection: OcpiConnection) -> QuerySet[ToldCdr]:
+    told_cdrs.stamp_due(connection)
+    return told_cdrs.told(connection, connections.parties_of(connection))
+
+
+def _push(message: OutboxMessage, connection: OcpiConnection, told: ToldCdr) -> Delivery:
+    """Post it, unless the platform turns out to have it. Raises Failed."""
+    endpoint = connection.endpoint(MODULE)
+    document = told_cdrs.document(told, sending.version_of(connection))
+    subject = str(told.pk)
+    has = remembered.recall(connection, Kind.CDR, subject)
+    if (message.repeated or has is not None) and _is_there(
+        connection, document, (has or {}).get("location", "")
+    ):
+        return Delivery(delivered=True)
+    party = (document["country_code"], document["party_id"])
+    answer = sending.call(connection, "POST", endpoint, module=MODULE, body=document, from_party=party)
+    if answer.ok:
+        location = _location(endpoint, answer)
+        remembered.note(connection, Kind.CDR, subject, {"location": location}, now=timezone.now())
+        return Delivery(delivered=True)
+    if not sending.refused(answer):
+        return sending.outcome(answer)
+    decisions.flag(told.payment.pk, Review.CDR_REFUSED, now=timezone.now(), why=str(answer))
+    last = message.attempts + 1 >= REFUSALS
+    return Delivery(delivered=False, error=str(answer), permanent=last)
+
+
+def _is_there(connection: OcpiConnection, document: dict[str, Any], location: str) -> bool:
+    """Whether the platform has this CDR. Raises Failed where it answers nobody.
+
+    OCPI names its address in the answer to the POST, which may have been lost: then it is looked for below
+    the endpoint.
+    """
+    address = location or sending.under(connection.endpoint(MODULE), document["id"])
+    party = (document["country_code"], document["party_id"])
+    try:
+        answer = sending.call(connection, "GET", address, module=MODULE, from_party=party)
+    except Failed as failure:
+        if not failure.http_status:
+            raise
+        return False  # it answers, but has no such address: a repeated POST bears the same id
+    known = answer.data if answer.ok and isinstance(answer.data, dict) else {}
+    return str(known.get("id", "")).lower() == str(document["id"]).lower()
+
+
+def _location(endpoint: str, answer: Answer) -> str:
+    """Where the platform says that the CDR is; elsewhere than at its own host we do not show our token."""
+    location = urljoin(endpoint, answer.headers.get("Location", "").strip())
+    return location if location != endpoint and urlsplit(location)[:2] == urlsplit(endpoint)[:2] else ""
+
+
+def _releases(told: ToldCdr) -> bool:
+    """Whether this delivery was the signal to drop the hold."""
+    payment: Payment = told.payment
+    return payment.state == PaymentState.RELEASING and told_cdrs.releases(told.connection)
+
+
+outbox.register(settlement.OCPI_CDR, carry, after=(settlement.OCPI_SESSION,))
+outbox.register(decisions.OCPI_CREDIT, carry_credit, after=(settlement.OCPI_SESSION, settlement.OCPI_CDR))

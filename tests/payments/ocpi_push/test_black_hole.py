@@ -1,0 +1,68 @@
+"""A platform that takes connections and never answers, beside one that does (SAFETY.md S17)."""
+
+import socket
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+from django.utils import timezone
+
+from payments import circuit, outbound, outbox, tasks
+from payments.models import OutboxMessage, Payment
+from payments.ocpi.push import locations
+from payments.settlement import OCPI_CDR
+from payments.states import PaymentState
+from tests import builders
+from tests.builders import Cast
+from tests.payments.ocpi_push.platform import Platform, message, registered
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch, ptp: Platform) -> Iterator[Cast]:
+    """A cast whose platform takes connections and says nothing; we wait for an answer for 0.1 s."""
+    quick = outbound.Limits(read_seconds=0.1)
+    monkeypatch.setattr(outbound, "send", _within(partial(outbound.send), quick))
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as server:
+        cast = builders.cast()
+        base = f"http://127.0.0.1:{server.getsockname()[1]}/ocpi"
+        registered(cast, version="2.3.0", endpoints={"locations:RECEIVER": f"{base}/locations"})
+        yield cast
+
+
+def _within(send, quick):  # type: ignore[no-untyped-def]
+    def sent(*arguments, limits=None, **options):  # type: ignore[no-untyped-def]
+        return send(*arguments, **options, limits=quick)
+
+    return sent
+
+
+def test_a_black_hole_is_called_five_times_and_the_other_settles_meanwhile(
+    silent: Cast, ptp: Platform
+) -> None:
+    for _ in range(12):
+        site = builders.site()
+        outbox.tell(ptp=silent.ptp, topic=locations.TOPIC, subject=str(site.pk), now=timezone.now())
+    payment = ptp.running().end(energy_wh=10_000, after_seconds=1200)
+
+    tasks.deliver_due()
+    tasks.deliver_due()
+
+    silent.ptp.refresh_from_db()
+    assert circuit.is_open(silent.ptp)
+    called = OutboxMessage.objects.filter(ptp=silent.ptp, attempts__gt=0)
+    assert called.count() == circuit.OPEN_AFTER
+    assert message(ptp, OCPI_CDR, payment.pk).state == "DELIVERED"
+    assert ptp.methods == ["PUT", "POST"]
+    assert Payment.objects.get(pk=payment.pk).state == PaymentState.CAPTURING
+
+
+def test_while_it_is_down_the_sweep_asks_it_once_in_a_while(silent: Cast, ptp: Platform) -> None:
+    silent.ptp.failures_in_row = circuit.OPEN_AFTER
+    silent.ptp.save()
+    outbox.tell(ptp=silent.ptp, topic=locations.TOPIC, subject=str(silent.site.pk), now=timezone.now())
+
+    tasks.probe_silent()
+    tasks.probe_silent()
+
+    row = OutboxMessage.objects.get(ptp=silent.ptp, topic=locations.TOPIC)
+    assert row.attempts == 1
