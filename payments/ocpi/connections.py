@@ -33,6 +33,11 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
+def is_token(text: str) -> bool:
+    """Whether a text can be a token: printable ASCII without a space (OCPI 2.3.0 credentials)."""
+    return 0 < len(text) <= LONGEST_TOKEN and all("!" <= letter <= "~" for letter in text)
+
+
 def hash_of(token: str) -> str:
     """Return what is stored of a server token."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -13,6 +13,7 @@ from payments.ocpi.dialects import Version
 from payments.ocpi.envelope import Status
 from payments.ocpi.push import client
 from payments.ocpi.push.client import Answer, BadAnswer, Refused, Unreachable
+from payments.ocpi.reading import MAX_URL
 from payments.outbound import Limits
 from tariffs.engine.errors import InvalidInput
 
@@ -81,8 +82,9 @@ def look_around(
 
     Two calls of a few seconds. Raises WrongAddress, NotUsable, NoCommonVersion, EndpointsMissing.
     """
+    if len(versions_url) > MAX_URL:
+        raise WrongAddress(f"The address of its versions is longer than {MAX_URL} characters.")
     try:
-        outbound.check_form(versions_url)
         told = _get(connection, versions_url, token, correlation_id)
     except Refused as error:
         raise WrongAddress(f"{versions_url}: {error}.") from error

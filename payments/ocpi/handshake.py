@@ -51,6 +51,10 @@ class Declined(HandshakeFailed):
     """It said no to our credentials; nothing has changed."""
 
 
+class WrongToken(HandshakeFailed):
+    """No platform can have given us such a token."""
+
+
 class WrongState(HandshakeFailed):
     """Registered already, or not yet, or somebody else was faster."""
 
@@ -108,6 +112,8 @@ def register_at(
     """
     if connection.is_registered:
         raise WrongState("Registered already. Rotate the tokens, or end this registration first.")
+    if not connections.is_token(token_a):
+        raise WrongToken("A token is 1 to 64 printable ASCII characters without a space.")
     found = look_around(connection, versions_url, token_a, wanted=version)
     return _exchange(connection, "POST", found, token_a, versions_url=versions_url, now=now)
 

@@ -141,9 +141,27 @@ def test_a_wrong_token_is_said_and_nothing_is_sent(prepared, platform):
     assert not platform.got
 
 
-@pytest.mark.parametrize("url", ["https://10.0.0.1/v", "ftp://x/", "no url", "https://u:p@example.org/v"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://10.0.0.1/v",
+        "ftp://x/",
+        "no url",
+        "https://u:p@example.org/v",
+        "https://x.example/" + "v" * 250,
+    ],
+)
 def test_an_address_that_we_do_not_call_is_said(prepared, platform, url):
     fails(prepared, platform, discovery.WrongAddress, url=url)
+
+
+@pytest.mark.parametrize("token", ["", "ä", "two words", "x" * 65, "line\n"])
+def test_a_token_that_none_can_be_is_said(prepared, platform, token):
+    prepared.raw_tokens = True
+
+    fails(prepared, platform, handshake.WrongToken, token=token)
+
+    assert not platform.server.received
 
 
 def test_a_platform_that_is_away_is_said(prepared, platform):
