@@ -44,22 +44,22 @@ def private(view: View) -> Callable[[HttpRequest, str], HttpResponse]:
 def _open(request: HttpRequest, token: str, view: View) -> HttpResponse:
     session_id = session_of(token)
     if session_id is None:
-        return _refuse(request)
+        return refuse(request)
     if not throttle.visit_allowed(token):
-        return _too_many(request)
+        return too_many(request)
     payment = Payment.objects.select_related(*_ROWS).filter(session=session_id).first()
-    return _refuse(request) if payment is None else view(request, token, payment)
+    return refuse(request) if payment is None else view(request, token, payment)
 
 
-def _refuse(request: HttpRequest) -> HttpResponse:
+def refuse(request: HttpRequest) -> HttpResponse:
     """Answer a link that opens nothing, in the same words whatever was wrong with it."""
     if not throttle.miss_allowed(request.META.get("REMOTE_ADDR", "")):
-        return _too_many(request)
+        return too_many(request)
     words = WORDS[language_of(request, None)]
     return _message(request, words.not_found, words.not_found_text, status=404)
 
 
-def _too_many(request: HttpRequest) -> HttpResponse:
+def too_many(request: HttpRequest) -> HttpResponse:
     words = WORDS[language_of(request, None)]
     response = _message(request, words.too_many, words.too_many_text, status=429)
     response["Retry-After"] = str(throttle.WINDOW_SECONDS)

@@ -85,3 +85,9 @@ class Words:
     back: str
     too_many: str
     too_many_text: str
+    # --- a receipt asked for by the reference that stands on the terminal's slip
+    find_receipt: str
+    find_receipt_text: str
+    find_receipt_field: str
+    find_receipt_button: str
+    find_receipt_wrong: str

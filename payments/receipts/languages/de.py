@@ -127,4 +127,9 @@ GERMAN = Words(
     back="Zurück zum Ladevorgang",
     too_many="Bitte einen Moment warten",
     too_many_text="Von Ihrem Anschluss kamen zu viele Anfragen. Versuchen Sie es in einer Minute wieder.",
+    find_receipt="Beleg finden",
+    find_receipt_text="Geben Sie die letzten vier Ziffern Ihrer Karte ein oder den Betrag, zum Beispiel 12,34.",
+    find_receipt_field="Letzte vier Ziffern oder Betrag",
+    find_receipt_button="Anzeigen",
+    find_receipt_wrong="Das passt nicht. Gleich nach dem Laden kann es einige Minuten dauern.",
 )

@@ -127,4 +127,9 @@ ENGLISH = Words(
     back="Back to the charging session",
     too_many="Please wait a moment",
     too_many_text="Too many requests came from your connection. Try again in a minute.",
+    find_receipt="Find your receipt",
+    find_receipt_text="Type the last four digits of your card, or the amount that you paid, such as 12.34.",
+    find_receipt_field="Last four digits, or amount",
+    find_receipt_button="Show",
+    find_receipt_wrong="That does not match. If charging has only just ended, try again in a few minutes.",
 )

@@ -127,4 +127,9 @@ FINNISH = Words(
     back="Takaisin lataukseen",
     too_many="Odota hetki",
     too_many_text="Yhteydestäsi tuli liian monta pyyntöä. Yritä uudelleen minuutin kuluttua.",
+    find_receipt="Hae kuitti",
+    find_receipt_text="Kirjoita korttisi neljä viimeistä numeroa tai maksamasi summa, esimerkiksi 12,34.",
+    find_receipt_field="Neljä viimeistä numeroa tai summa",
+    find_receipt_button="Näytä",
+    find_receipt_wrong="Tieto ei täsmää. Jos lataus päättyi juuri, yritä uudelleen muutaman minuutin kuluttua.",
 )

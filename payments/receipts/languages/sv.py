@@ -127,4 +127,9 @@ SWEDISH = Words(
     back="Tillbaka till laddningen",
     too_many="Vänta ett ögonblick",
     too_many_text="För många förfrågningar kom från din anslutning. Försök igen om en minut.",
+    find_receipt="Hitta ditt kvitto",
+    find_receipt_text="Skriv de fyra sista siffrorna på ditt kort eller beloppet som du betalade, till exempel 12,34.",
+    find_receipt_field="Fyra sista siffrorna eller belopp",
+    find_receipt_button="Visa",
+    find_receipt_wrong="Det stämmer inte. Om laddningen just har avslutats, försök igen om några minuter.",
 )
