@@ -13,12 +13,19 @@ from payments import outbox
 from payments.models import (
     ApiKey,
     Confirmation,
+    Contract,
+    OcpiCommand,
+    OcpiConnection,
+    OcpiMessage,
     OutboxMessage,
     Payment,
     PaymentEvent,
     Ptp,
     Quote,
     Receipt,
+    SeenSite,
+    SeenTariff,
+    StoredToken,
     Terminal,
 )
 from sessions_app.admin import ReadOnlyInline
@@ -196,4 +203,85 @@ class QuoteAdmin(ReadOnlyAdmin):
     list_display = ("id", "ptp", "connector", "preauthorize_minor", "currency", "created_at", "valid_until")
     list_filter = ("ptp", "currency")
     list_select_related = ("ptp", "connector__evse")
+    show_full_result_count = False
+
+
+# --- OCPI: daily work is in the portal, which knows what a handshake allows; here is what is stored ------------
+
+
+class ContractInline(ReadOnlyInline):
+    """The platform's contracts."""
+
+    model = Contract
+    fields = ("customer_reference", "country_code", "party_id")
+
+
+@admin.register(OcpiConnection)
+class OcpiConnectionAdmin(ReadOnlyAdmin):
+    """Connections; neither a token's hash nor a sealed token is shown."""
+
+    list_display = ("ptp", "state", "country_code", "party_id", "role", "version", "last_heard_at")
+    list_filter = ("state", "version", "role")
+    list_select_related = ("ptp",)
+    search_fields = ("ptp__name", "party_id")
+    exclude = ("server_token_hash", "pending_token_hash", "client_token_sealed")
+    inlines = (ContractInline,)
+    formfield_overrides: ClassVar = {models.URLField: {"assume_scheme": "https"}}
+
+
+@admin.register(OcpiMessage)
+class OcpiMessageAdmin(ReadOnlyAdmin):
+    """Messages both ways; the portal searches them."""
+
+    list_display = ("at", "connection", "direction", "method", "module", "http_status", "ocpi_status")
+    list_filter = ("direction", "module", "connection")
+    list_select_related = ("connection__ptp",)
+    search_fields = ("=correlation_id", "=request_id")
+    list_per_page = 50
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OcpiMessage]:
+        """Leave the bodies where they are until one is looked at."""
+        return super().get_queryset(request).defer("request_body", "response_body")
+
+
+@admin.register(OcpiCommand)
+class OcpiCommandAdmin(ReadOnlyAdmin):
+    """Commands of platforms and the one result that each of them got."""
+
+    list_display = ("created_at", "connection", "kind", "payment", "result", "message")
+    list_filter = ("kind", "result", "connection")
+    list_select_related = ("connection__ptp", "payment")
+    search_fields = ("=correlation_id", "payment__authorization_reference")
+    show_full_result_count = False
+
+
+@admin.register(SeenTariff)
+class SeenTariffAdmin(ReadOnlyAdmin):
+    """Which tariff version a platform last acknowledged: what its sessions are priced by."""
+
+    list_display = ("connection", "tariff", "version", "hold_minor", "seen_at")
+    list_filter = ("connection",)
+    list_select_related = ("connection__ptp", "tariff", "version__tariff")
+    search_fields = ("tariff__tariff_id",)
+
+
+@admin.register(SeenSite)
+class SeenSiteAdmin(ReadOnlyAdmin):
+    """Which Locations a platform was told."""
+
+    list_display = ("connection", "site", "seen_at")
+    list_filter = ("connection",)
+    list_select_related = ("connection__ptp", "site")
+    search_fields = ("site__location_id", "site__name")
+
+
+@admin.register(StoredToken)
+class StoredTokenAdmin(ReadOnlyAdmin):
+    """Tokens that platforms stored with us."""
+
+    list_display = ("uid", "type", "connection", "country_code", "party_id", "updated_at")
+    list_filter = ("type", "connection")
+    list_select_related = ("connection__ptp",)
+    search_fields = ("=uid",)
     show_full_result_count = False

@@ -12,6 +12,7 @@ urlpatterns = [
     path("login/", SignIn.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("tariffs/", include("emabler.portal.tariffs.urls")),
+    path("connections/", include("emabler.portal.ocpi.urls")),
     path("sessions/<uuid:session_id>/", views.session, name="session"),
     path("sessions/<uuid:session_id>/stop", views.stop, name="stop"),
 ]
