@@ -305,6 +305,8 @@ DEFAULT_PREAUTHORIZE_AC = env.amount("DEFAULT_PREAUTHORIZE_AC", default="30")
 DEFAULT_PREAUTHORIZE_DC = env.amount("DEFAULT_PREAUTHORIZE_DC", default="60")
 # Smallest hold that may start a session: less would end before the driver has walked away.
 MINIMUM_HOLD = env.amount("MINIMUM_HOLD", default="1")
+# What may go back to a card by one person's decision, in major units of whatever currency; more takes two.
+REFUND_SECOND_PERSON_ABOVE = env.amount("REFUND_SECOND_PERSON_ABOVE", default="100")
 
 # --- What PTPs are told ---------------------------------------------------------------------------
 PEER_PROBE_SECONDS = env.float("PEER_PROBE_SECONDS", default=15)  # between calls to a PTP that is down

@@ -61,6 +61,10 @@ REVIEW: Final[dict[Review, str]] = {
     Review.CONFIRMED_TWICE: "confirmed again after settling",
     Review.METER_DOUBT: "meter figures do not add up",
     Review.CAPTURE_FAILED: "nothing was captured",
+    Review.CAPTURED_LESS: "less was captured than is due",
+    Review.CDR_REFUSED: "the PTP refuses the CDR",
+    Review.LATE_STOP_DIFFERS: "the charger told another end later",
+    Review.UNREFUNDED: "refund not acknowledged",
 }
 EVENTS: Final[dict[str, str]] = {
     "Requested": "Session requested",
@@ -82,6 +86,12 @@ EVENTS: Final[dict[str, str]] = {
     "NothingToCharge": "Nothing to charge, release asked for",
     "Confirmed": "Capture confirmed by the PTP",
     "ReleaseAcknowledged": "Release acknowledged by the PTP",
+    "WriteOffAsked": "Open amount written off",
+    "RefundAsked": "Refund decided, told to the PTP",
+    "RefundAcknowledged": "Refund acknowledged by the PTP",
+    "Flagged": "Flagged for review",
+    "ReviewClosed": "Review closed",
+    "CloseAsked": "Ended in the books",
 }
 
 
