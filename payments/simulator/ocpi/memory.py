@@ -53,7 +53,9 @@ class Start:
     answer: str = ""  # CommandResponse.result, "ERROR" for a refusal in an envelope, empty: none came
     message: str = ""
     timeout_seconds: int = 0
+    asked: int = 0  # how often START_SESSION was sent
     result: str = ""  # CommandResult.result, the first
+    results: int = 0  # how many came; one for each time it was asked for
     repeat_at: str = ""  # of an unanswered START_SESSION
     released_for: str = ""
     settled_by: str = ""  # the id of its CDR

@@ -7,7 +7,7 @@ stored, answered, and the settler is woken.
 from collections.abc import Callable
 from typing import Final
 
-from payments.simulator.ocpi.memory import Memory, Objects
+from payments.simulator.ocpi.memory import Memory, Objects, Start
 from payments.simulator.ocpi.mirror import fault_of, is_older, key_of, object_key
 from payments.simulator.ocpi.wire import (
     INVALID_PARAMETERS,
@@ -49,13 +49,18 @@ class Records:
         with self._memory.changed() as state:
             state.results.append({"command": command, "key": key, "result": said, "at": utc_text()})
             start = state.starts.get(key) if command == "START_SESSION" else None
-            if start is not None and start.result:
-                self._complain(f"a second CommandResult for {key}: {start.result}, then {word}")
-            elif start is not None:
-                start.result = word
+            if start is not None:
+                self._note_result(start, word)
         self._emit("command_result", command=command, key=key, result=word)
         self._wake()
         return Reply()
+
+    def _note_result(self, start: Start, word: str) -> None:
+        """Each START_SESSION gets one CommandResult, and all of them are the same."""
+        start.results += 1
+        if start.result and (start.result != word or start.results > start.asked):
+            self._complain(f"CommandResult {start.results} for {start.reference}: {start.result}, then {word}")
+        start.result = start.result or word
 
     # --- Sessions ---------------------------------------------------------------------------------
 

@@ -172,6 +172,8 @@ class Taps:
 
     def _ask(self, start: Start) -> bool:
         """Send START_SESSION; False when it is not known what came of it."""
+        with self._memory.changed() as state:
+            state.starts[start.reference].asked += 1
         with self._client(Party(start.country_code, start.party_id)) as client:
             answer = _post(client, self._command_url("START_SESSION"), self._start_session(start))
         word, message, timeout = _judged(answer)
