@@ -23,6 +23,7 @@ from payments.ocpi.commands import CommandResponseType, StartSessionBody, comman
 from payments.ocpi.connections import Party
 from payments.ocpi.envelope import OcpiError, Status
 from payments.ocpi.seen import NotSeen, tariff_for
+from payments.ocpi.their_parties import in_capitals, their_parties
 from payments.preauthorization import Hold, open_payment
 from payments.terminals import language_for
 from sessions_app.offering import reason_against
@@ -53,6 +54,7 @@ def start_session(asked: Asked, body: StartSessionBody, *, now: datetime) -> dic
     if not reference:
         raise OcpiError(Status.INVALID, "authorization_reference: This field is required.")
     response_urls.check(body.response_url, asked.connection)
+    _check_owner(asked, body)
     made: list[Answer] = []
 
     def act() -> Answer:
@@ -77,6 +79,13 @@ def start_session(asked: Asked, body: StartSessionBody, *, now: datetime) -> dic
     if not any(answer is own for own in made):
         results.tell_again(asked.connection, body, asked.correlation_id, now=now)
     return answer.body
+
+
+def _check_owner(asked: Asked, body: StartSessionBody) -> None:
+    """A platform uses tokens of its own only (OCPI 2.3.0 mod_commands, StartSession); that is all we ask of them."""
+    owner = in_capitals((body.token["country_code"], body.token["party_id"]))
+    if owner not in their_parties(asked.connection):
+        raise OcpiError(Status.INVALID, "token: It is not one of your party.")
 
 
 def _used_before() -> OcpiError:

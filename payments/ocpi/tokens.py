@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Final
 
 from payments.ocpi.reading import Reader, exact, merged, plain
@@ -17,6 +18,15 @@ from payments.ocpi.reading import Reader, exact, merged, plain
 CDR_TOKEN: Final = {"country_code": 2, "party_id": 3, "uid": 36, "type": 36, "contract_id": 36}
 # What names a token in a URL (with `?type=`); a patch cannot change it.
 _KEY: Final = ("country_code", "party_id", "uid", "type")
+
+
+class WhitelistType(StrEnum):
+    """Whether a charger may let a token in by itself; ours never do."""
+
+    ALWAYS = "ALWAYS"  # its owner need not be asked
+    ALLOWED = "ALLOWED"  # its owner may be asked
+    ALLOWED_OFFLINE = "ALLOWED_OFFLINE"  # its owner is asked while it can be reached
+    NEVER = "NEVER"  # its owner is always asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +48,7 @@ def parse_token(obj: object, *, path: str = "") -> TokenEntry:
     reader = Reader(obj, path)
     names = read_token_names(reader)
     reader.text("issuer", longest=64, required=True)
-    reader.text("whitelist", longest=36, required=True)
+    reader.choice("whitelist", WhitelistType, required=True)
     reader.text("visual_number", longest=64)
     reader.ci_text("group_id", longest=36)
     reader.text("language", longest=2)

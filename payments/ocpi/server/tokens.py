@@ -2,13 +2,14 @@
 
 from typing import ClassVar
 
-from payments.models import OcpiConnection, StoredToken
+from payments.models import StoredToken
 from payments.ocpi.connections import Party
 from payments.ocpi.envelope import OcpiError, Reply, Status, created, unknown
 from payments.ocpi.server.paths import both
 from payments.ocpi.server.segments import may_be_id
 from payments.ocpi.server.transport import Call, OcpiView
-from payments.ocpi.tokens import TokenEntry, parse_token, patched_token, token_document
+from payments.ocpi.their_parties import in_capitals, their_parties
+from payments.ocpi.tokens import parse_token, patched_token, token_document
 
 DEFAULT_TYPE = "RFID"  # OCPI 2.3.0 mod_tokens, parameter `type`
 
@@ -26,16 +27,17 @@ class TokenView(OcpiView):
         return Reply(data=token_document(token.document))
 
     def put(self, call: Call, country_code: str, party_id: str, uid: str) -> Reply:
-        """Store a token, whole."""
+        """Store a token, whole; its own type is taken where the address names none."""
         entry = parse_token(call.body)
-        party = _own(call.connection, (country_code, party_id))
-        told_type = call.request.GET.get("type") or entry.type
-        if (party, uid, told_type) != (_party(entry), entry.uid, entry.type):
+        party = _own(call, (country_code, party_id))
+        kind = call.request.GET.get("type") or entry.type
+        owner = in_capitals((entry.country_code, entry.party_id))
+        if (party, uid, kind) != (owner, entry.uid, entry.type):
             raise OcpiError(Status.INVALID, "The address names another token than the body, or not yours.")
         _, is_new = StoredToken.objects.update_or_create(
             connection=call.connection,
-            country_code=entry.country_code.upper(),
-            party_id=entry.party_id.upper(),
+            country_code=owner[0],
+            party_id=owner[1],
             uid=entry.uid,
             type=entry.type,
             defaults={"document": entry.document, "updated_at": call.now},
@@ -53,32 +55,20 @@ class TokenView(OcpiView):
         return Reply()
 
 
-def _party(entry: TokenEntry) -> Party:
-    return entry.country_code.upper(), entry.party_id.upper()
-
-
-def _own(connection: OcpiConnection, party: Party) -> Party | None:
-    """The party in upper case where it is one of the caller's, else None."""
-    named = (party[0].upper(), party[1].upper())
-    own = {(connection.country_code, connection.party_id)}
-    for role in connection.roles:
-        if isinstance(role, dict):
-            own.add((str(role.get("country_code")).upper(), str(role.get("party_id")).upper()))
-    return named if named in own else None
+def _own(call: Call, party: Party) -> Party | None:
+    """The party in capitals where it is one of the caller's, else None."""
+    named = in_capitals(party)
+    return named if named in their_parties(call.connection) else None
 
 
 def _find(call: Call, party: Party, uid: str) -> StoredToken | None:
-    """The token of the address. Without `type` it is the RFID one, or the only one of that uid."""
-    own, told_type = _own(call.connection, party), call.request.GET.get("type", "")
-    if own is None or not may_be_id(uid) or (told_type and not may_be_id(told_type)):
+    """The token of the address, or None; without `type` an RFID one is meant."""
+    own, kind = _own(call, party), call.request.GET.get("type") or DEFAULT_TYPE
+    if own is None or not may_be_id(uid) or not may_be_id(kind):
         return None
-    same_uid = StoredToken.objects.filter(
-        connection=call.connection, country_code=own[0], party_id=own[1], uid=uid
-    )
-    by_type = {token.type: token for token in same_uid}
-    if told_type or DEFAULT_TYPE in by_type:
-        return by_type.get(told_type or DEFAULT_TYPE)
-    return next(iter(by_type.values())) if len(by_type) == 1 else None
+    return StoredToken.objects.filter(
+        connection=call.connection, country_code=own[0], party_id=own[1], uid=uid, type=kind
+    ).first()
 
 
 urlpatterns = both("tokens/<str:country_code>/<str:party_id>/<str:uid>", TokenView, "ocpi-token")

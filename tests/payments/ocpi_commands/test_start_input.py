@@ -98,6 +98,19 @@ class TestBadInput:
     def test_a_language_that_we_do_not_speak_keeps_no_car_from_charging(self, cast, ptp, language):
         assert result_of(ptp.start(start_body(cast, token=token(language=language)))) == "ACCEPTED"
 
+    def test_a_token_of_another_party_starts_nothing(self, cast, ptp):
+        foreign = start_body(cast, token=token(party_id="XYZ"))
+
+        assert said(ptp.start(foreign))[0] == 2001
+        assert nothing_is_held()
+
+    def test_a_token_of_another_role_of_the_platform_starts(self, cast, ptp):
+        ptp.connection.roles = [{"role": "EMSP", "country_code": "de", "party_id": "Abc"}]
+        ptp.connection.save()
+        own = token(country_code="DE", party_id="ABC")
+
+        assert result_of(ptp.start(start_body(cast, token=own))) == "ACCEPTED"
+
     def test_fields_that_nobody_knows_are_passed_over(self, cast, ptp):
         assert result_of(ptp.start(start_body(cast, colour="red", amount=1e20))) == "ACCEPTED"
 

@@ -66,15 +66,16 @@ def test_the_same_uid_may_stand_for_tokens_of_several_types(ptp):
     assert said(ptp.send("GET", path(user, kind="OTHER")), 404)[0] == 2001
 
 
-def test_the_only_token_of_a_uid_is_found_without_its_type(ptp):
+def test_without_its_type_an_rfid_token_is_meant(ptp):
     user = token()
     ptp.send("PUT", path(user), user)
 
-    assert said(ptp.send("GET", path(user)))[1] == user
+    assert said(ptp.send("GET", path(user)), 404)[0] == 2001
+    assert said(ptp.send("GET", path(user, kind="AD_HOC_USER")))[1] == user
 
 
 def test_unknown_and_somebody_elses_are_told_the_same(ptp):
-    document = token()
+    document = token(type="RFID")
     ptp.send("PUT", path(document), document)
     stranger = platform()
 
@@ -100,7 +101,7 @@ def test_a_token_of_another_party_is_not_taken(ptp, party):
 def test_a_party_that_the_platform_registered_besides_its_first_is_its_own(ptp):
     ptp.connection.roles = [{"role": "EMSP", "country_code": "de", "party_id": "ABC"}, "nonsense", {}]
     ptp.connection.save()
-    document = token(country_code="DE", party_id="ABC")
+    document = token(country_code="DE", party_id="ABC", type="RFID")
 
     assert said(ptp.send("PUT", path(document, party="DE/ABC"), document), 201)[0] == 1000
     assert said(ptp.send("GET", path(document, party="de/abc")))[1] == document
@@ -116,6 +117,7 @@ def test_a_party_that_the_platform_registered_besides_its_first_is_its_own(ptp):
         (f"{PATH}/{token()['uid']}", {"valid": "yes"}),
         (f"{PATH}/{token()['uid']}", {"valid": None}),
         (f"{PATH}/{token()['uid']}", {"contract_id": 7}),
+        (f"{PATH}/{token()['uid']}", {"whitelist": "SOMETIMES"}),
         (f"{PATH}/{token()['uid']}", {"issuer": "x" * 65}),
         (f"{PATH}/{token()['uid']}", {"last_updated": "2026-02-31T00:00:00Z"}),
     ],
