@@ -67,6 +67,8 @@ class Obedience:
             if (answer.get("idTagInfo") or {}).get("status") != "Accepted":
                 return
             connector.waiting_tag = id_tag
+        if connector.waiting_tag != id_tag:
+            return  # the cable was faster, and has begun it
         if connector.plugged:
             station.begin(connector, id_tag)
             return

@@ -1,5 +1,6 @@
 """The simulated charger behaves like a good one, also through cuts and reboots, and like a bad one when told."""
 
+import asyncio
 import json
 import os
 import signal
@@ -22,7 +23,9 @@ from chargers.facts import (
     TransactionStarted,
 )
 from chargers.models import EVSE, ChargingStation, Transaction
+from chargers.simulator.obedience import REACTION_SECONDS, Obedience
 from chargers.simulator.options import Fault, Options
+from chargers.simulator.station import SimulatedStation
 from tests.chargers.fake_desk import FakeDesk
 from tests.chargers.parts import PASSWORD, RunningSimulator, eventually, make_station
 from tests.servers import ROOT
@@ -72,6 +75,21 @@ def test_an_unplugged_cable_ends_the_transaction(server: str, desk: FakeDesk) ->
         eventually(lambda: EVSE.objects.get().status == "AVAILABLE")
 
     assert desk.of(TransactionEnded)[0].reason == "EVDisconnected"
+
+
+async def test_a_cable_that_is_plugged_in_at_once_begins_one_transaction() -> None:
+    happened: list[dict[str, Any]] = []
+    station = SimulatedStation(
+        Options(identity="CP-1", url="ws://nowhere", password=PASSWORD), happened.append
+    )
+    station.configuration.change({"key": "AuthorizeRemoteTxRequests", "value": "false"})
+
+    accepted = Obedience(station).take("RemoteStartTransaction", {"connectorId": 1, "idTag": "TAG1"})
+    station.plug(1)  # before the station gets to it
+    await asyncio.sleep(2 * REACTION_SECONDS)
+
+    assert accepted == {"status": "Accepted"}
+    assert [each["event"] for each in happened].count("started") == 1
 
 
 def test_no_cable_means_no_transaction(server: str, desk: FakeDesk) -> None:
