@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, cast
+from urllib.parse import urlsplit
 
 from payments.conformance.exchanges import Caller, Exchange
 from payments.conformance.expectations import accepted, accepted_list
@@ -196,7 +197,9 @@ class Bench:
         return found
 
     def follow(self, url: str) -> Exchange:
-        """Read a page by its link. Raises Broken."""
+        """Read a page by its link; our token goes to the peer's own host alone. Raises Broken."""
+        if urlsplit(url)[:2] != urlsplit(self.url("locations"))[:2]:
+            raise Broken(f"expected: a link at the peer's own host; came: {url}")
         return self.caller.call(
             "GET", url, token=self.token, sender=self.options.party, receiver=self.connection.cpo
         )

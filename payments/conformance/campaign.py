@@ -19,7 +19,7 @@ EXCERPTS: Final = 3  # of one check; the last ones tell most
 # The order of the report. A charge comes before the lists of sessions and CDRs, which live on it.
 MODULES: Final = (
     "versions", "auth", "credentials", "transport", "bodies", "locations", "tariffs", "tokens", "terminals",
-    "confirmations", "commands", "charge", "billing", "pushes", "records", "pagination", "conduct",
+    "confirmations", "commands", "charge", "course", "billing", "pushes", "records", "pagination", "conduct",
 )  # fmt: skip
 log = logging.getLogger(__name__)
 

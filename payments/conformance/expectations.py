@@ -11,6 +11,8 @@ from payments.conformance.verdicts import Broken, Untried, Weak, expect, expect_
 
 REFUSALS: Final = ("REJECTED", "NOT_SUPPORTED", "UNKNOWN_SESSION")
 
+AT_ONCE_SECONDS: Final = 1.0  # to a command; the charger's own word comes later
+
 
 def came(exchange: Exchange) -> str:
     """Say what came back."""
@@ -106,3 +108,11 @@ def follows(kind: Kind, objects: list[tuple[str, Any]], *aspects: Aspect) -> str
         raise Untried("There is no object to look at.")
     expect_none(faults(kind, objects, *aspects))
     return f"{len(objects)} looked at"
+
+
+def at_once(*exchanges: Exchange) -> str:
+    """Each was answered within a second; return the slowest. Raises Broken."""
+    slowest = max(exchanges, key=lambda exchange: exchange.seconds)
+    told = f"expected: within {AT_ONCE_SECONDS} s; came after {slowest.seconds:.2f} s"
+    expect(slowest.seconds < AT_ONCE_SECONDS, told, slowest)
+    return f"{slowest.seconds * 1000:.0f} ms"

@@ -187,6 +187,8 @@ def _read_lists(bench: Bench, found: Charge) -> None:
     if found.stop is not None:
         found.stop.results = _results(bench, found.stop, found.mark)
         found.late_stop = _send_stop(bench, found)
+        if found.late_stop.said == "ACCEPTED":
+            _hear(bench, found.late_stop, found.mark)
     found.listed_sessions = _listed(bench, "sessions", found.reference)
     found.listed_cdrs = _listed(bench, "cdrs", found.reference)
 

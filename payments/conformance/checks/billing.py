@@ -10,7 +10,7 @@ from payments.conformance.bench import Bench
 from payments.conformance.charging.play import running
 from payments.conformance.charging.record import Charge
 from payments.conformance.charging.target import ceiling_of
-from payments.conformance.checks.charge import token_differences
+from payments.conformance.checks.course import token_differences
 from payments.conformance.expectations import accepted, came
 from payments.conformance.registry import check
 from payments.conformance.rules.charges import cdr as cdr_rules

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from payments.conformance.bench import Bench
+from payments.conformance.bodies import new_id
 from payments.conformance.exchanges import Exchange
 from payments.conformance.registry import check
 from payments.conformance.rules.language import moment_problem
@@ -27,8 +28,10 @@ def _judge(exchanges: list[Exchange], wrong: list[tuple[Exchange, str]]) -> str:
 
 
 def _answers(bench: Bench) -> list[Exchange]:
-    if not bench.caller.exchanges:
-        bench.page("locations", limit=1)
+    """Every answer so far, and three more: a list, an absent object, a bad parameter."""
+    bench.page("locations", limit=1)
+    bench.get("locations", f"/{new_id()}")
+    bench.page("tariffs", limit="many")
     return bench.caller.exchanges
 
 

@@ -97,14 +97,15 @@ def a_confirmation_may_come_again(bench: Bench) -> None:
 
 @check(
     "confirmations-04",
-    "The version's own Price is read",
-    section=OBJECT + ", total_costs; types, Price",
+    "A partial capture is taken",
+    section="mod_payments, CaptureStatusCode",
     writes=True,
 )
-def the_own_price_is_read(bench: Bench) -> None:
-    """excl_vat and incl_vat on 2.2.1, before_taxes and taxes on 2.3.0."""
+def a_partial_capture_is_taken(bench: Bench) -> None:
+    """The issuer gave less than was asked for; the CPO must know."""
     _stored(bench)
-    accepted(post(bench, fresh(bench)), "a Price of this version")
+    body = {**fresh(bench), "capture_status_code": "PARTIAL_SUCCESS"}
+    accepted(post(bench, body), "a PARTIAL_SUCCESS")
 
 
 @check(
@@ -176,7 +177,10 @@ def the_slash_of_the_examples_works(bench: Bench) -> None:
 
 
 @check(
-    "confirmations-09", "A confirmation without a required field gets 2001", section=OBJECT + "; status_codes"
+    "confirmations-09",
+    "A confirmation without a required field gets 2001",
+    section=OBJECT + "; status_codes",
+    writes=True,
 )
 def incomplete_confirmations_are_refused(bench: Bench) -> None:
     """id, reference, amount, currency and status, each in turn."""
@@ -184,7 +188,9 @@ def incomplete_confirmations_are_refused(bench: Bench) -> None:
         refused(post(bench, bodies.without(fresh(bench), name)), 2001)
 
 
-@check("confirmations-10", "Values of the wrong type or length get 2001", section=OBJECT + "; types")
+@check(
+    "confirmations-10", "Values of the wrong type or length get 2001", section=OBJECT + "; types", writes=True
+)
 def malformed_confirmations_are_refused(bench: Bench) -> None:
     """An unknown status, EFT data of 256 characters, a reference of 37, a currency of two letters."""
     for change in (
@@ -198,7 +204,11 @@ def malformed_confirmations_are_refused(bench: Bench) -> None:
 
 
 @check(
-    "confirmations-11", "An amount that is none gets 2001", section="types, Price, number", level=Level.SAFETY
+    "confirmations-11",
+    "An amount that is none gets 2001",
+    section="types, Price, number",
+    level=Level.SAFETY,
+    writes=True,
 )
 def odd_amounts_are_refused(bench: Bench) -> None:
     """A text, a negative capture, more digits than money has."""

@@ -154,12 +154,13 @@ def beyond_the_end_is_empty(bench: Bench) -> None:
 
 @check("pagination-11", "A huge limit is clamped", section=REQUEST)
 def huge_limits_are_clamped(bench: Bench) -> None:
-    """The server limits the number of objects and tells its limit."""
-    for limit in (10_000_000, 2**63):
-        answer = bench.page(_listing(bench, 0), limit=limit)
-        found = accepted_list(answer, "a page")
-        most = _count(answer, "X-Limit")
-        expect(len(found) <= most < limit, f"expected: at most X-Limit {most}; came: {len(found)}", answer)
+    """The server limits the number of objects and tells its limit; what no integer type holds it may refuse."""
+    limit, module = 10_000_000, _listing(bench, 0)
+    answer = bench.page(module, limit=limit)
+    found = accepted_list(answer, "a page")
+    most = _count(answer, "X-Limit")
+    expect(len(found) <= most < limit, f"expected: at most X-Limit {most}; came: {len(found)}", answer)
+    never_a_crash(bench.page(module, limit=2**63))
 
 
 @check("pagination-12", "date_from is inclusive", section=REQUEST)

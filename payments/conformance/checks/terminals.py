@@ -114,14 +114,14 @@ def an_absent_terminal_is_404(bench: Bench) -> None:
     absent(bench.get("payments", f"{PLACE}/{bodies.new_id()}"))
 
 
-@check("terminals-08", "A terminal without id gets 2001", section=OBJECT + "; status_codes")
+@check("terminals-08", "A terminal without id gets 2001", section=OBJECT + "; status_codes", writes=True)
 def a_terminal_needs_its_id(bench: Bench) -> None:
     """Missing, empty, no text."""
     for body in ({"city": "Helsinki"}, {"terminal_id": ""}, {"terminal_id": 4711}):
         refused(_post(bench, body), 2001)
 
 
-@check("terminals-09", "Values of the wrong type or length get 2001", section=OBJECT + "; types")
+@check("terminals-09", "Values of the wrong type or length get 2001", section=OBJECT + "; types", writes=True)
 def malformed_terminals_are_refused(bench: Bench) -> None:
     """37 characters, an unknown invoice_creator, coordinates as a text, a country of two letters."""
     for change in (

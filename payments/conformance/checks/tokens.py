@@ -150,6 +150,7 @@ def an_absent_token_is_404(bench: Bench) -> None:
     "A token of another party is refused",
     section="mod_tokens, PUT Method, country_code and party_id",
     level=Level.SAFETY,
+    writes=True,
 )
 def other_parties_tokens_are_refused(bench: Bench) -> None:
     """Whoever could put another's tokens could let anybody charge at its cost."""
@@ -163,6 +164,7 @@ def other_parties_tokens_are_refused(bench: Bench) -> None:
     "tokens-11",
     "Path and body must name the same token",
     section="mod_tokens, PUT Method: SHALL be the same value",
+    writes=True,
 )
 def path_and_body_agree(bench: Bench) -> None:
     """A body with another uid than the path."""
@@ -174,6 +176,7 @@ def path_and_body_agree(bench: Bench) -> None:
     "tokens-12",
     "A token without a required field gets 2001",
     section="mod_tokens, Token Object; status_codes",
+    writes=True,
 )
 def incomplete_tokens_are_refused(bench: Bench) -> None:
     """contract_id, whitelist, valid, last_updated, each in turn."""
@@ -186,7 +189,10 @@ def incomplete_tokens_are_refused(bench: Bench) -> None:
 
 
 @check(
-    "tokens-13", "A value of the wrong type or length gets 2001", section="mod_tokens, Token Object; types"
+    "tokens-13",
+    "A value of the wrong type or length gets 2001",
+    section="mod_tokens, Token Object; types",
+    writes=True,
 )
 def malformed_tokens_are_refused(bench: Bench) -> None:
     """A word for a flag, an unknown whitelist, a contract_id of 37 characters."""

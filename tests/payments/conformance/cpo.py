@@ -125,13 +125,11 @@ class ScriptedCpo:
             return handler(request)
         asked = request.headers.get("OCPI-to-country-code", objects.CPO.country_code)
         if asked.upper() != objects.CPO.country_code and not self.has("serves any party"):
-            return refusal("There is no such party.", 4001 if self.has("speaks as a hub") else 2000)
+            return refusal("There is no such party.", 2000)
         return self._routed(request, handler(request))
 
     def _stranger(self, request: Request, module: str) -> Reply | None:
         said = set(tokens_in(request.headers.get("Authorization")))
-        if self.has("takes raw tokens only without newline"):
-            said = {token for token in said if token in (request.headers.get("Authorization") or "")}
         known = {self.token} if self.token else set()
         if module in ("versions", "details", "credentials") and not self.token:
             known.add(TOKEN_A)
@@ -188,7 +186,8 @@ class ScriptedCpo:
         messages: Sequence[Message] = [message]
         for sending in self.sendings:
             messages = [changed for one in messages for changed in sending(one)]
-        return all([self._post(one) for one in messages])
+        taken = [self._post(one) for one in messages]
+        return all(taken)
 
     def push(self, method: str, module: str, path: str, body: Json) -> bool:
         return self.send(Message(method, module, f"{self.client_endpoints.get(module, '')}{path}", body))
@@ -206,7 +205,7 @@ class ScriptedCpo:
 
     def touch(self, evse_uid: str, status: str) -> None:
         """Change an EVSE's status, with its stamps, and push it."""
-        now = utc_text()
+        now, path = utc_text(), f"/{evse_uid}"
         with self.lock:
             for location in self.locations:
                 for evse in location["evses"]:
@@ -252,4 +251,4 @@ def same_host(url: Json, registered: str) -> bool:
     return fit and hosts[0] == hosts[1] and port == other.port and "@" not in one.netloc and len(url) <= 255
 
 
-__all__ = ["Message", "ScriptedCpo", "TOKEN_A", "VERSIONS", "not_found", "refusal", "same_host"]
+__all__ = ["TOKEN_A", "VERSIONS", "Message", "ScriptedCpo", "not_found", "refusal", "same_host"]

@@ -49,13 +49,13 @@ class Desk:
         reference = body.get("authorization_reference") or secrets.token_hex(8)
         if reference in self.known and not self.cpo.has("starts again"):
             first, reply = self.known[reference]
+            if self.cpo.has("changes its mind"):
+                return said("NOT_SUPPORTED", "Hm.")
             same = first == body or self.cpo.has("does not compare")
             return reply if same else refusal("This reference means something else.")
         busy = any(c.start["evse_uid"] == body["evse_uid"] for c in self.charges.values() if not c.over)
         if busy and not self.cpo.has("starts busy EVSEs") and not self.cpo.has("starts again"):
             reply = said("REJECTED", "Another car is charging here.")
-            if self.cpo.has("changes its mind") and reference in self.known:
-                return said("NOT_SUPPORTED", "Hm.")
             self.known[reference] = (body, reply)
             return reply
         reply = said("ACCEPTED")
