@@ -106,9 +106,10 @@ def tariff_ids_of(
     Attached tariffs that never come into their own beside a better one are left out: a terminal that shows
     another price than the one that is charged is the worst of all faults.
     """
-    sold = sorted((each for each in attached if each.is_sold_at(is_dc=is_dc, named=named)), key=_rank)
+    sold = [each for each in attached if each.is_sold_at(is_dc=is_dc, named=named)]
     if len(sold) == 1:
         return (sold[0].terms.id,)
+    sold.sort(key=_rank)
     turns = {each.terms.start_at for each in sold} | {
         each.terms.end_at and each.terms.end_at + _INSTANT for each in sold
     }

@@ -4,14 +4,16 @@ When a site changed is worked out from what stands there: a charger's message st
 that two chargers of one site never wait for each other.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from django.db.models import Q
+from django.db.models import Max, Q, TextField
+from django.db.models.functions import Cast
 
 from chargers.models import EVSE, PROCESS_LEASE_SECONDS, Connector, Site
 from payments.ocpi.connections import Party
@@ -40,19 +42,22 @@ def published_sites(
 ) -> list[PublishedSite]:
     """Return sites with all that stands there, in the order given.
 
-    Seven queries however many sites there are; `parties` are those whose tariffs may be shown.
+    Eight queries however many sites there are; `parties` are those whose tariffs may be shown.
     """
-    pks = [site.pk for site in sites]
-    connectors = _connectors(pks, parties=parties, now=now)
-    evses = _evses(pks, connectors, now=now)
+    by_pk = {site.pk: site for site in sites}
+    evses = _evses(by_pk, _connectors(by_pk, parties=parties, now=now), now=now)
+    tariffs_changed_at = _tariffs_changed_at(by_pk)
     return [
         PublishedSite(
-            site.pk,
-            _site_entry(site, tuple(evses.get(site.pk, ()))),
-            max(connectors.tariffs_changed_at.get(site.pk, ()), default=None),
+            site.pk, _site_entry(site, tuple(evses.get(site.pk, ()))), tariffs_changed_at.get(site.pk)
         )
         for site in sites
     ]
+
+
+def _tariffs_changed_at(site_pks: Collection[int]) -> dict[int, datetime]:
+    rows = Connector.objects.filter(evse__site__in=site_pks).order_by().values_list("evse__site")
+    return dict(rows.annotate(newest=Max("tariffs_changed_at")))
 
 
 def sites_changed_since(at: datetime, *, now: datetime) -> Q:
@@ -96,6 +101,17 @@ def _site_entry(site: Site, evses: tuple[EvseEntry, ...]) -> SiteEntry:
     )
 
 
+# Most rows have the same few sources, or none: decoding them one by one took a fifth of a page's time.
+_SOURCE = Cast("source", TextField())
+
+
+@lru_cache(maxsize=1024)
+def _decoded(source: str) -> dict[str, Any]:
+    """The fields that an import brought and we do not use; many rows share the value, nobody changes it."""
+    fields: dict[str, Any] = json.loads(source)
+    return fields
+
+
 # --- Connectors -----------------------------------------------------------------------------------
 
 
@@ -110,39 +126,28 @@ class _ConnectorRow(NamedTuple):
     max_voltage: int
     max_amperage: int
     max_power_w: int
-    source: dict[str, Any]
+    source: str
     updated_at: datetime
-    tariffs_changed_at: datetime
-    at_ac: Decimal | None
-    at_dc: Decimal | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Connectors:
-    """Connectors by the primary key of their EVSE, and when other tariffs were attached, by that of the site."""
-
-    entries: dict[int, list[ConnectorEntry]] = field(default_factory=lambda: defaultdict(list))
-    tariffs_changed_at: dict[int, list[datetime]] = field(default_factory=lambda: defaultdict(list))
 
 
 _CONNECTOR_COLUMNS = (
     "pk", "evse", "evse__site", "connector_id", "standard", "format", "power_type", "max_voltage",
-    "max_amperage", "max_power_w", "source", "updated_at", "tariffs_changed_at",
-    "evse__site__preauthorize_ac", "evse__site__preauthorize_dc",
+    "max_amperage", "max_power_w", _SOURCE, "updated_at",
 )  # fmt: skip
 
 
-def _connectors(site_pks: Collection[int], *, parties: frozenset[Party], now: datetime) -> _Connectors:
-    attached = _attached(site_pks, parties=parties, now=now)
-    rows = Connector.objects.filter(evse__site__in=site_pks).order_by("evse", "connector_id")
-    found = _Connectors()
+def _connectors(
+    sites: Mapping[int, Site], *, parties: frozenset[Party], now: datetime
+) -> Mapping[int, list[ConnectorEntry]]:
+    """Connectors by the primary key of their EVSE."""
+    attached = _attached(sites, parties=parties, now=now)
+    rows = Connector.objects.filter(evse__site__in=sites).order_by("evse", "connector_id")
+    found = defaultdict(list)
     for row in map(_ConnectorRow._make, rows.values_list(*_CONNECTOR_COLUMNS)):
-        is_dc = row.power_type == "DC"
-        tariff_ids = tariff_ids_of(
-            attached.get(row.pk, ()), is_dc=is_dc, named=row.at_dc if is_dc else row.at_ac, now=now
-        )
-        found.entries[row.evse].append(_connector_entry(row, tariff_ids))
-        found.tariffs_changed_at[row.site].append(row.tariffs_changed_at)
+        site, is_dc = sites[row.site], row.power_type == "DC"
+        named = site.preauthorize_dc if is_dc else site.preauthorize_ac
+        tariff_ids = tariff_ids_of(attached.get(row.pk, ()), is_dc=is_dc, named=named, now=now)
+        found[row.evse].append(_connector_entry(row, tariff_ids))
     return found
 
 
@@ -173,7 +178,7 @@ def _connector_entry(row: _ConnectorRow, tariff_ids: tuple[str, ...]) -> Connect
         max_amperage=row.max_amperage,
         max_power_w=row.max_power_w,
         tariff_ids=tariff_ids,
-        source=row.source,
+        source=_decoded(row.source),
         updated_at=row.updated_at,
     )
 
@@ -188,7 +193,7 @@ class _EvseRow(NamedTuple):
     evse_id: str
     physical_reference: str
     removed: bool
-    source: dict[str, Any]
+    source: str
     status: str
     updated_at: datetime
     connection_id: object
@@ -198,13 +203,13 @@ class _EvseRow(NamedTuple):
 
 
 _EVSE_COLUMNS = (
-    "pk", "site", "uid", "evse_id", "physical_reference", "removed", "source", "status", "updated_at",
+    "pk", "site", "uid", "evse_id", "physical_reference", "removed", _SOURCE, "status", "updated_at",
     "station__connection_id", "station__process__alive_at", "station__connected_at", "station__disconnected_at",
 )  # fmt: skip
 
 
 def _evses(
-    site_pks: Collection[int], connectors: _Connectors, *, now: datetime
+    site_pks: Collection[int], connectors: Mapping[int, list[ConnectorEntry]], *, now: datetime
 ) -> Mapping[int, list[EvseEntry]]:
     rows = EVSE.objects.filter(site__in=site_pks).order_by("site", "number", "uid")
     taken = set(
@@ -214,7 +219,7 @@ def _evses(
     )
     found = defaultdict(list)
     for row in map(_EvseRow._make, rows.values_list(*_EVSE_COLUMNS)):
-        entry = _evse_entry(row, connectors.entries.get(row.pk, ()), taken=row.pk in taken, now=now)
+        entry = _evse_entry(row, connectors.get(row.pk, ()), taken=row.pk in taken, now=now)
         found[row.site].append(entry)
     return found
 
@@ -232,7 +237,7 @@ def _evse_entry(
         physical_reference=row.physical_reference,
         removed=row.removed,
         connectors=tuple(connectors),
-        source=row.source,
+        source=_decoded(row.source),
         status=status,
         updated_at=_evse_changed_at(row, now),
     )
