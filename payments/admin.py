@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.db import models, transaction
+from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -136,11 +136,10 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Send again now", permissions=["send"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> None:
-        """Make each chosen message due, with the newest content."""
-        chosen = list(queryset.select_related("ptp"))
-        with transaction.atomic():
-            for message in chosen:
-                outbox.tell(ptp=message.ptp, topic=message.topic, subject=message.subject, now=timezone.now())
+        """Make each chosen message due as if it had never failed, with the newest content."""
+        chosen = list(queryset)
+        for message in chosen:
+            outbox.replay(message, now=timezone.now())
         messages.success(request, f"{len(chosen)} messages are on their way.")
 
 

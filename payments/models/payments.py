@@ -198,6 +198,7 @@ class Confirmation(models.Model):
                 fields=["ptp", "confirmation_id", "request_hash"], name="confirmation_told_once"
             )
         ]
+        indexes: ClassVar = [models.Index(fields=["ptp", "-received_at"], name="confirmation_newest")]
         ordering: ClassVar = ["received_at", "pk"]
 
     def __str__(self) -> str:

@@ -6,9 +6,20 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
-from payments.models import Contract, OcpiConnection, OutboxMessage, Ptp, SeenSite, SeenTariff, Terminal
+from payments.models import (
+    Contract,
+    OcpiCommand,
+    OcpiConnection,
+    OutboxMessage,
+    Ptp,
+    SeenSite,
+    SeenTariff,
+    StoredToken,
+    Terminal,
+)
 from payments.ocpi.connections import authorization_of, find, versions_url
 from tariffs.versions import save_tariff
 from tests import builders
@@ -343,3 +354,34 @@ def _go_live(linked: OcpiConnection, cast: builders.Cast) -> None:
         currency="EUR",
         request_hash="-",
     )
+
+
+class TestRecords:
+    def test_the_records_show_everything_but_secrets_and_let_nobody_write(self, admin_client: Client) -> None:
+        cast = builders.cast()
+        linked = connection(cast.ptp, pending_token_hash="p" * 64, client_token_sealed="sealed-secret")
+        _go_live(linked, cast)
+        row = message(linked, request_body="what they said")
+        command = OcpiCommand.objects.create(
+            connection=linked,
+            kind="STOP_SESSION",
+            payment=cast.payment(),
+            response_url="-",
+            deadline_at=timezone.now(),
+        )
+        token = StoredToken.objects.create(
+            connection=linked, country_code="NL", party_id="PAY", uid="TOKEN-1", document={}
+        )
+
+        for record in (linked, row, command, token, SeenTariff.objects.get(), SeenSite.objects.get()):
+            name = f"admin:payments_{record._meta.model_name}"
+            assert admin_client.get(reverse(f"{name}_changelist")).status_code == 200
+            change = reverse(f"{name}_change", args=[record.pk])
+            body = text(admin_client.get(change))
+            assert not any(secret in body for secret in (linked.server_token_hash, "p" * 64, "sealed-secret"))
+            assert admin_client.post(change, {}).status_code == 403
+            assert admin_client.post(reverse(f"{name}_delete", args=[record.pk])).status_code == 403
+            assert admin_client.get(reverse(f"{name}_add")).status_code == 403
+        assert "what they said" in text(
+            admin_client.get(reverse("admin:payments_ocpimessage_change", args=[row.pk]))
+        )

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Count, Exists, F, Max, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
 from django.db.models.functions import Lower
 
 from chargers.models import Connector, Site
@@ -50,10 +50,15 @@ def facts_of(connections: Sequence[OcpiConnection]) -> dict[int, Facts]:
     _seen(found)
     _terminals(by_ptp)
     _outbox(by_ptp)
-    rows = Confirmation.objects.filter(ptp__in=by_ptp).order_by().values_list("ptp")
-    for ptp_id, at in rows.annotate(last=Max("received_at")):
-        by_ptp[ptp_id].confirmed_at = at
+    _confirmed(found)
     return found
+
+
+def _confirmed(found: dict[int, Facts]) -> None:
+    last = Confirmation.objects.filter(ptp=OuterRef("ptp")).order_by("-received_at").values("received_at")[:1]
+    rows = OcpiConnection.objects.filter(pk__in=found).annotate(last=Subquery(last))
+    for pk, at in rows.values_list("pk", "last"):
+        found[pk].confirmed_at = at
 
 
 def _contracts(connections: Sequence[OcpiConnection], found: dict[int, Facts]) -> None:
