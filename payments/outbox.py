@@ -115,7 +115,18 @@ def replay_all(ptp: Ptp, *, now: datetime) -> int:
     return count
 
 
+def hurry(ptp_id: int, *, now: datetime) -> None:
+    """The PTP is there again: all that waits for it is due."""
+    # Fewer attempts than PATIENCE: each goes once more in the order of its lane.
+    OutboxMessage.objects.filter(ptp=ptp_id, state=_DUE).update(
+        next_attempt_at=now, attempts=Least(F("attempts"), PATIENCE - 1)
+    )
+    wake(SWEEP_TASK)
+
+
 def _replay(messages: QuerySet[OutboxMessage], now: datetime) -> int:
+    """What has arrived once is sent whole again: its carrier is told that it is a repetition."""
+    messages.filter(last_error="").update(last_error="to be sent again")
     return messages.update(state=_DUE, attempts=0, created_at=now, next_attempt_at=now)
 
 
@@ -310,11 +321,7 @@ def _note_peer(message: OutboxMessage, result: Delivery, now: datetime) -> None:
     elif result.unreachable:
         circuit.note_unreachable(message.ptp_id, now=now)
     elif circuit.note_reached(message.ptp_id):
-        # Fewer attempts than PATIENCE: each goes once more in the order of its lane.
-        OutboxMessage.objects.filter(ptp=message.ptp_id, state=_DUE).update(
-            next_attempt_at=now, attempts=Least(F("attempts"), PATIENCE - 1)
-        )
-        wake(SWEEP_TASK)
+        hurry(message.ptp_id, now=now)
 
 
 def retry_seconds(attempts: int) -> float:

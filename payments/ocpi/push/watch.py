@@ -43,11 +43,19 @@ def look(now: datetime) -> int:
         ):
             continue
         try:
+            _welcome(connection, now=now)
             told += look_for(connection, now=now)
         except Exception:
             # One broken row must not keep the other platforms waiting.
             logger.exception("what %s does not know cannot be found out", connection.ptp.name)
     return told
+
+
+def _welcome(connection: OcpiConnection, *, now: datetime) -> None:
+    """What waited for a platform to register is due once it has; older notes of it count no more."""
+    if not remembered.recall_all(connection, Kind.LOOK, ["welcome"]):
+        outbox.hurry(connection.ptp_id, now=now)
+        remembered.note(connection, Kind.LOOK, "welcome", {}, now=now)
 
 
 def look_for(connection: OcpiConnection, *, now: datetime) -> int:

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from chargers.facts import EvseStatus
 from chargers.models import EVSE
+from payments import outbox
 from payments.models import OcpiConnection, OutboxMessage, SeenSite, SeenTariff
 from payments.ocpi import connections
 from payments.ocpi.push import locations, remembered, tariffs, watch
@@ -275,3 +276,21 @@ def test_a_platform_that_registers_anew_gets_everything_again(ptp: Platform) -> 
     OcpiConnection.objects.update(registered_at=timezone.now())
 
     assert look(ptp) == 2
+
+
+def test_what_waited_for_a_platform_to_register_leaves_when_it_has(ptp: Platform) -> None:
+    mirror(ptp)
+    OcpiConnection.objects.update(state=OcpiConnection.State.UNREGISTERED)
+    row = outbox.tell(
+        ptp=ptp.connection.ptp,
+        topic=locations.TOPIC,
+        subject=str(builders.site().pk),
+        now=timezone.now() - timedelta(hours=2),
+    )
+    outbox.deliver(row.pk, now=timezone.now() - timedelta(hours=1))
+    OutboxMessage.objects.filter(pk=row.pk).update(next_attempt_at=timezone.now() + timedelta(hours=1))
+
+    OcpiConnection.objects.update(state=OcpiConnection.State.REGISTERED, registered_at=timezone.now())
+    look(ptp)
+
+    assert row.pk in outbox.due_ids(timezone.now(), 10)

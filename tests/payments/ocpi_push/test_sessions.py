@@ -6,8 +6,9 @@ import pytest
 from django.utils import timezone
 
 from chargers.facts import CommandOutcome
-from payments import settlement, tasks
-from payments.models import OcpiConnection, OcpiMessage, Payment
+from payments import outbox, settlement, tasks
+from payments.models import OcpiConnection, OcpiMessage, OcpiPush, Payment
+from payments.ocpi.push import tasks as push_tasks
 from payments.settlement import OCPI_SESSION
 from payments.states import PaymentState
 from tests import builders
@@ -218,3 +219,26 @@ def test_both_directions_stand_in_the_log(ptp: Platform) -> None:
         1000,
     )
     assert logged.request_id == ptp.last.headers["X-Request-ID"]
+
+
+def test_what_staff_send_again_is_sent_whole_though_it_arrived(ptp: Platform) -> None:
+    payment = ptp.payment()
+    tell(ptp, payment)
+
+    outbox.replay(message(ptp, OCPI_SESSION, payment.pk), now=timezone.now())
+
+    assert deliver(ptp, OCPI_SESSION, payment.pk)
+    assert ptp.methods == ["PUT", "PUT"]
+
+
+def test_traffic_and_what_was_noted_of_it_are_forgotten_after_a_while(ptp: Platform, settings) -> None:  # type: ignore[no-untyped-def]
+    settings.OCPI_LOG_DAYS = 90
+    tell(ptp, ptp.payment())
+    OcpiMessage.objects.update(at=timezone.now() - timedelta(days=91))
+    OcpiMessage.objects.create(direction="IN", method="GET", url="/ocpi/versions")
+    OcpiPush.objects.update(pushed_at=timezone.now() - timedelta(days=91))
+
+    assert push_tasks.forget_old_messages() == 2
+
+    assert OcpiMessage.objects.get().direction == "IN"
+    assert not OcpiPush.objects.exists()
