@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -66,6 +66,26 @@ _NEEDS: dict[str, Callable[[], object]] = {
     "redis": servers.redis_binary,
     "browser": chromium,
 }
+
+
+# --- Databases ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """Let a test that commits be cleaned up on SQLite, where that is a DELETE that sealed tables refuse.
+
+    Changes stay refused here, and PostgreSQL keeps everything; what a fresh SQLite database refuses is tested
+    on one (tests/payments/test_append_only.py).
+    """
+    from django.db import connection
+
+    with django_db_blocker.unblock():
+        if connection.vendor == "sqlite":
+            with connection.cursor() as cursor:
+                found = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE '%_no_delete'"
+                for (name,) in cursor.execute(found).fetchall():
+                    cursor.execute(f"DROP TRIGGER {name}")
 
 
 # --- Databases for processes of their own ---------------------------------------------------------

@@ -14,6 +14,13 @@ from payments.models.parties import ApiKey, Ptp, Quote, Terminal
 from payments.models.payments import Confirmation, Payment, PaymentEvent
 from payments.models.pushes import OcpiPush
 from payments.models.receipts import CreditNote, Receipt, ReceiptCounter
+from payments.models.reconciliation import (
+    Decision,
+    RefundRequest,
+    SettlementFile,
+    SettlementFormat,
+    SettlementLine,
+)
 from payments.models.told_cdrs import ToldCdr
 
 __all__ = [
@@ -21,6 +28,7 @@ __all__ = [
     "Confirmation",
     "Contract",
     "CreditNote",
+    "Decision",
     "IdempotentAnswer",
     "OcpiCommand",
     "OcpiConnection",
@@ -33,8 +41,12 @@ __all__ = [
     "Quote",
     "Receipt",
     "ReceiptCounter",
+    "RefundRequest",
     "SeenSite",
     "SeenTariff",
+    "SettlementFile",
+    "SettlementFormat",
+    "SettlementLine",
     "StoredToken",
     "Terminal",
     "ToldCdr",

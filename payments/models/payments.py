@@ -106,6 +106,13 @@ class Payment(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["deadline_at"], condition=Q(state__in=_WAITING), name="payment_deadline"),
             models.Index(fields=["terminal", "settled_at"], name="payment_by_terminal"),
+            models.Index(
+                fields=["settled_at"], condition=Q(settled_at__isnull=False), name="payment_by_settled_at"
+            ),
+            models.Index(fields=["opened_at"], condition=~Q(review=""), name="payment_flagged"),
+        ]
+        permissions: ClassVar = [
+            ("decide_money", "Can decide about money: refunds, write-offs, reviews, settlement files")
         ]
         ordering: ClassVar = ["-opened_at"]
 
@@ -190,6 +197,9 @@ class Confirmation(models.Model):
     message = models.CharField(max_length=255, blank=True, help_text="the PTP's words on the status")
     document = models.JSONField(default=dict, blank=True, help_text="the OCPI object as it came")
     received_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(
+        null=True, blank=True, help_text="when staff said that it is of no payment of ours (an orphan)"
+    )
 
     class Meta:
         constraints: ClassVar = [
@@ -198,7 +208,14 @@ class Confirmation(models.Model):
                 fields=["ptp", "confirmation_id", "request_hash"], name="confirmation_told_once"
             )
         ]
-        indexes: ClassVar = [models.Index(fields=["ptp", "-received_at"], name="confirmation_newest")]
+        indexes: ClassVar = [
+            models.Index(fields=["ptp", "-received_at"], name="confirmation_newest"),
+            models.Index(
+                fields=["received_at"],
+                condition=Q(payment__isnull=True, closed_at__isnull=True),
+                name="confirmation_orphan",
+            ),
+        ]
         ordering: ClassVar = ["received_at", "pk"]
 
     def __str__(self) -> str:

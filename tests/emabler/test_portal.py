@@ -172,8 +172,14 @@ class TestOverview:
         EVSE.objects.update(error_code="<svg/onload=alert(1)>", physical_reference="<svg/onload=1>")
         session = cast.running().session
         Session.objects.update(needs_review=POLYGLOT, refusal="<svg/onload=alert(1)>")
-        SessionEvent.objects.filter(number=1).update(
-            actor=POLYGLOT, data={"<svg/onload=a>": "<svg/onload=b>"}
+        SessionEvent.objects.create(
+            session=session,
+            number=99,
+            at=timezone.now(),
+            kind="Heard",
+            state_after=session.state,
+            actor=POLYGLOT,
+            data={"<svg/onload=a>": "<svg/onload=b>"},
         )
 
         for path in ("/", f"/sessions/{session.pk}/"):

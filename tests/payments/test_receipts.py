@@ -3,7 +3,7 @@
 import re
 import string
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -182,8 +182,8 @@ class TestReceipt:
         assert WORDS[language].money[state]
 
     def test_times_are_those_of_the_site_and_numbers_those_of_the_language(self) -> None:
-        payment = paid()
-        Receipt.objects.update(issued_at="2026-07-01T21:30:00Z")
+        started_at = datetime(2026, 7, 1, 21, 10, tzinfo=UTC)
+        payment = builders.cast().running(now=started_at).end(energy_wh=20_000, after_seconds=1200)
 
         german, finnish = text(show(payment, "?lang=de")), text(show(payment, "?lang=fi"))
 

@@ -94,10 +94,15 @@ class TestEnd:
         running.end(energy_wh=2000, after_seconds=120)
         cdr = CDR.objects.get()
 
-        with pytest.raises(IntegrityError), transaction.atomic():
-            CDR.objects.filter(pk=cdr.pk).update(total_incl_minor=cdr.limit_minor + 1)
         cdr.pk = builders.uuid.uuid4()
-        with pytest.raises(IntegrityError), transaction.atomic():
+        with (
+            pytest.raises(IntegrityError, match=r"cdr_one_per_session|sessions_app_cdr.session_id"),
+            transaction.atomic(),
+        ):
+            cdr.save(force_insert=True)
+        cdr.session = builders.cast().running().session
+        cdr.total_incl_minor = cdr.limit_minor + 1
+        with pytest.raises(IntegrityError, match="cdr_within_hold"), transaction.atomic():
             cdr.save(force_insert=True)
 
     def test_a_wrong_clock_does_not_change_what_is_billed(self) -> None:  # B34
