@@ -7,8 +7,10 @@ checked, so that a second answer of the name server changes nothing.
 
 import asyncio
 import contextlib
+import functools
 import ipaddress
 import socket
+import ssl
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -90,10 +92,16 @@ def post(url: str, body: bytes, headers: dict[str, str]) -> int:
     return send("POST", url, headers=headers, body=body, limits=UNREAD).status
 
 
+@functools.cache
+def _trust() -> ssl.SSLContext:
+    """Whom we trust: read once, for reading the authorities' certificates costs more than a call."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 async def _exchange(request: httpx.Request, limits: Limits) -> Response:
     async with asyncio.timeout(limits.call_seconds):
         addresses = await _checked_addresses(request.url)
-        async with httpx.AsyncClient(trust_env=False, follow_redirects=False) as client:
+        async with httpx.AsyncClient(verify=_trust(), trust_env=False, follow_redirects=False) as client:
             for address in addresses[:-1]:
                 with contextlib.suppress(httpx.ConnectError, httpx.ConnectTimeout):
                     return await _send(client, request, address, limits)

@@ -5,7 +5,6 @@ import ssl
 import threading
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -77,8 +76,7 @@ def _names_lead_home(monkeypatch, port):
 
 def trust(monkeypatch, certificate):
     context = ssl.create_default_context(cafile=str(certificate))
-    real = httpx.AsyncClient
-    monkeypatch.setattr(httpx, "AsyncClient", lambda **options: real(verify=context, **options))
+    monkeypatch.setattr(outbound, "_trust", lambda: context)
 
 
 def test_the_certificate_of_the_name_is_accepted_at_the_pinned_address(monkeypatch, certificate, port):
