@@ -18,7 +18,7 @@ from emabler.management.commands.ocpi_party import (
 from payments.models import OcpiConnection
 from payments.ocpi import connections, handshake
 from payments.ocpi.dialects import Version
-from payments.ocpi.handshake import HandshakeFailed
+from payments.ocpi.discovery import HandshakeFailed
 
 PUSHED = ("locations", "tariffs", "sessions", "cdrs")
 

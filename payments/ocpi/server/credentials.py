@@ -3,8 +3,9 @@
 from typing import Any, ClassVar
 
 from payments.ocpi import connections, handshake
+from payments.ocpi.discovery import HandshakeFailed
 from payments.ocpi.envelope import OcpiError, Reply, Status
-from payments.ocpi.handshake import HandshakeFailed, WrongState
+from payments.ocpi.handshake import WrongState
 from payments.ocpi.server.paths import both
 from payments.ocpi.server.transport import Call, OcpiView
 
