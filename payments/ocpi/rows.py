@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.db.models import Max, Q, TextField
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Coalesce, Greatest
 
 from chargers.models import EVSE, PROCESS_LEASE_SECONDS, Connector, Site
 from payments.ocpi.connections import Party
@@ -195,16 +195,20 @@ class _EvseRow(NamedTuple):
     removed: bool
     source: str
     status: str
-    updated_at: datetime
+    changed_at: datetime
     connection_id: object
     alive_at: datetime | None
-    connected_at: datetime | None
-    disconnected_at: datetime | None
 
 
 _EVSE_COLUMNS = (
-    "pk", "site", "uid", "evse_id", "physical_reference", "removed", _SOURCE, "status", "updated_at",
-    "station__connection_id", "station__process__alive_at", "station__connected_at", "station__disconnected_at",
+    "pk", "site", "uid", "evse_id", "physical_reference", "removed", _SOURCE, "status",
+    # The charger's coming and going makes an EVSE another one for a driver.
+    Greatest(
+        "updated_at",
+        Coalesce("station__connected_at", "updated_at"),
+        Coalesce("station__disconnected_at", "updated_at"),
+    ),
+    "station__connection_id", "station__process__alive_at",
 )  # fmt: skip
 
 
@@ -227,7 +231,10 @@ def _evses(
 def _evse_entry(
     row: _EvseRow, connectors: Iterable[ConnectorEntry], *, taken: bool, now: datetime
 ) -> EvseEntry:
-    online = row.connection_id is not None and row.alive_at is not None and row.alive_at > now - _LEASE
+    online, died_at = False, row.changed_at
+    if row.connection_id is not None and row.alive_at is not None:
+        online = row.alive_at > now - _LEASE
+        died_at = row.changed_at if online else row.alive_at + _LEASE  # its process died with the socket
     status = ocpi_status(row.status, online=online, removed=row.removed)
     if taken and online and status in _TAKEN_BY_A_SESSION:
         status = "CHARGING"
@@ -239,13 +246,5 @@ def _evse_entry(
         connectors=tuple(connectors),
         source=_decoded(row.source),
         status=status,
-        updated_at=_evse_changed_at(row, now),
+        updated_at=max(row.changed_at, died_at),
     )
-
-
-def _evse_changed_at(row: _EvseRow, now: datetime) -> datetime:
-    """When it last became another one for a driver; coming and going of its charger counts."""
-    stamps = [row.updated_at, row.connected_at, row.disconnected_at]
-    if row.connection_id is not None and row.alive_at is not None and row.alive_at <= now - _LEASE:
-        stamps.append(row.alive_at + _LEASE)  # its process died with the socket
-    return max(stamp for stamp in stamps if stamp is not None)

@@ -184,7 +184,7 @@ def tariff_document(
 
 def utc_text(at: datetime | None) -> str | None:
     """An OCPI DateTime: UTC, whole seconds, `Z` (an offset of `+00:00` is not allowed)."""
-    return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if at is None else at.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"
 
 
 def _element_document(element: TariffElement) -> dict[str, Any]:
