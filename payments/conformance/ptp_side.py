@@ -117,7 +117,7 @@ class PtpSide:
 
     @property
     def bare_versions_url(self) -> str:
-        """A platform that has nothing but credentials."""
+        """A platform that has charging profiles and nothing else, not even credentials."""
         return f"{self.base}/bare/versions"
 
     @property
@@ -200,7 +200,9 @@ class PtpSide:
         route("GET", "/strange/versions", lambda _: Reply(self._versions("strange", ("2.1.1",))))
         route("GET", "/strange/{version}/details", lambda asked: self._details(asked, "strange", []))
         route("GET", "/bare/versions", lambda _: Reply(self._versions("bare", VERSIONS)))
-        route("GET", "/bare/{version}/details", lambda asked: self._details(asked, "bare", ["credentials"]))
+        route(
+            "GET", "/bare/{version}/details", lambda asked: self._details(asked, "bare", ["chargingprofiles"])
+        )
         route("POST", "/ocpi/ptp/commands/{command}/{uid}", lambda _: Reply())
         for base in (f"/ocpi/ptp/{version}" for version in VERSIONS):
             for module in OBJECTS:
@@ -231,7 +233,10 @@ class PtpSide:
     def _details(self, asked: Request, prefix: str, modules: list[str]) -> Reply:
         version = asked.parts["version"]
         base = f"{self.base}/{prefix}/ptp/{version}"
-        endpoints = [{"identifier": name, "role": MODULES[name], "url": f"{base}/{name}"} for name in modules]
+        endpoints = [
+            {"identifier": name, "role": MODULES.get(name, "SENDER"), "url": f"{base}/{name}"}
+            for name in modules
+        ]
         return Reply({"version": version, "endpoints": endpoints})
 
     def _give(self, asked: Request) -> Reply:

@@ -85,19 +85,6 @@ def strange_client_is_told(bench: Bench) -> None:
     _registration_refused(answer, 3002)
 
 
-@check(
-    "credentials-07",
-    "A client that lacks endpoints gets 3003",
-    section="credentials, Required endpoints not available",
-    level=Level.SHOULD,
-    stage=Stage.INVITED,
-)
-def bare_client_is_told(bench: Bench) -> None:
-    """Our details list credentials alone: no CDR could ever be delivered."""
-    answer = offer(bench, "POST", our_token=bench.ptp.new_token(), url=bench.ptp.bare_versions_url)
-    _registration_refused(answer, 3003)
-
-
 def _registration_refused(answer: Exchange, code: int) -> None:
     told = f"expected: HTTP 2xx with OCPI {code}; came: {answer.answer}"
     expect(answer.code is not None and answer.code >= 2000 and answer.http // 100 == 2, told, answer)
@@ -241,6 +228,20 @@ def failed_rotation_changes_nothing(bench: Bench) -> None:
     expect(answer.code is not None and answer.code >= 2000, told, answer)
     accepted(bench.page("locations", limit=1), "a page of locations, with the token from before")
     expect(bench.token == before, "expected: the token from before goes on", answer)
+
+
+@check(
+    "credentials-07",
+    "A client without a common module gets 3003",
+    section="credentials, Required endpoints not available; status_codes, 3003",
+)
+def bare_client_is_told(bench: Bench) -> None:
+    """A PUT whose details list charging profiles alone, not even credentials."""
+    answer = offer(bench, "PUT", our_token=bench.ptp.new_token(), url=bench.ptp.bare_versions_url)
+    if answer.ok:  # it took us so; let it know our endpoints again, for the checks that follow
+        accepted(offer(bench, "PUT", our_token=bench.ptp.new_token()), "the updated credentials object")
+    _registration_refused(answer, 3003)
+    accepted(bench.page("locations", limit=1), "a page of locations, with the token from before")
 
 
 @check(

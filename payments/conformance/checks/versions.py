@@ -116,7 +116,7 @@ def endpoints_are_listed_once(bench: Bench) -> None:
     expect(not twice, f"expected: each once; twice: {', '.join(twice)}", bench.details())
 
 
-@check("versions-09", "Details read the same with the registered token", section=ONE, level=Level.MUST)
+@check("versions-09", "Details ask for a token, and open with ours", section=ONE, level=Level.MUST)
 def details_need_a_token(bench: Bench) -> None:
     """They are for parties that are known, and for those alone."""
     url = bench.offered().get(bench.version)

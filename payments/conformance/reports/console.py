@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from payments.conformance.reports.summary import Facts, by_module, counts
+from payments.conformance.reports.summary import Facts, by_module, counts, unmet
 from payments.conformance.verdicts import Outcome, Result
 
 TITLE_CHARACTERS: Final = 68
@@ -20,6 +20,8 @@ def lines(results: list[Result], facts: Facts) -> Iterator[str]:
         for result in group:
             yield from _lines(result)
     yield ""
+    for result in unmet(results):
+        yield f"{MARK[result.outcome]}  {result.id} {result.version}".rstrip()
     yield total(results, facts)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Final
 
-from payments.conformance.reports.summary import Facts, by_module, counts
+from payments.conformance.reports.summary import Facts, by_module, counts, unmet
 from payments.conformance.verdicts import Outcome, Result
 
 STYLE: Final = """
@@ -50,6 +50,8 @@ def _page(results: list[Result], facts: Facts) -> Iterator[str]:
     for name, count in counts(results).items():
         yield f"<li><b>{count}</b>{escape(name)}</li>"
     yield "</ul>"
+    if unmet(results):
+        yield from _group("Not met", unmet(results))
     for module, group in by_module(results).items():
         yield from _group(module, group)
     yield "</body></html>"

@@ -31,6 +31,12 @@ def failed(results: Iterable[Result], *, strict: bool) -> bool:
     return any(result.outcome in bad for result in results)
 
 
+def unmet(results: Iterable[Result]) -> list[Result]:
+    """What failed, then what was warned of."""
+    found = [result for result in results if result.outcome in (Outcome.FAIL, Outcome.WARN)]
+    return sorted(found, key=lambda result: (result.outcome is Outcome.WARN, result.module, result.id))
+
+
 def by_module(results: Iterable[Result]) -> dict[str, list[Result]]:
     """Groups in the order of the run; the versions of a check side by side."""
     groups: dict[str, list[Result]] = {}

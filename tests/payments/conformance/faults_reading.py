@@ -113,7 +113,7 @@ ENTRANCE = [
     Fault(
         "credentials-07",
         "another code for a bare client",
-        on("POST", CREDENTIALS, http(200, 3000), when=coded(3003)),
+        on("PUT", CREDENTIALS, http(200, 3000), when=coded(3003)),
     ),
     Fault("credentials-08", "no token comes back", on("POST", CREDENTIALS, data(drop("token")))),
     Fault(

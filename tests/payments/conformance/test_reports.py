@@ -56,6 +56,7 @@ def test_the_console_tells_the_reason_and_the_section() -> None:
     assert "FAIL  versions-01" in told
     assert "expected: this; came: that" in told
     assert "[the text]" in told
+    assert told.count("versions-01 ") == 2  # in its module, and at the end among what is not met
     assert "2 checks in 12 s: 1 PASS, 1 FAIL, 0 WARN, 0 SKIP" in told
 
 
@@ -65,7 +66,7 @@ def test_the_page_escapes_whatever_a_peer_has_said() -> None:
     page = as_html([result(Outcome.FAIL, message=EVIL, title=EVIL, excerpts=[excerpt])], FACTS)
 
     assert "<script" not in page
-    assert page.count("&lt;script&gt;") == 4
+    assert page.count("&lt;script&gt;") == 2 * 4  # among what is not met, and in its module
 
 
 def test_the_page_needs_nothing_from_elsewhere() -> None:
