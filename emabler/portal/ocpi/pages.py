@@ -65,7 +65,7 @@ class TerminalRow:
     active: bool
     places: list[str]
     more_places: bool
-    seen: str
+    seen: str  # "" for one that only its PTP hears
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +198,7 @@ def _terminal(terminal: Any, references: set[str], now: datetime) -> TerminalRow
         active=terminal.active,
         places=places[:PLACES_SHOWN],
         more_places=len(places) > PLACES_SHOWN,
-        seen=words.ago(terminal.last_seen_at, now),
+        seen=words.ago(terminal.last_seen_at, now, never=""),
     )
 
 

@@ -42,7 +42,7 @@ class TerminalPage:
 
     connection: OcpiConnection
     terminal: Terminal
-    seen: str
+    seen: str  # "" for one that only its PTP hears
     assigned: list[Pick]
     hidden: int
     contract_pk: int | None
@@ -67,7 +67,7 @@ def terminal_page(connection_pk: int, terminal_pk: int, query: str, now: datetim
     return TerminalPage(
         connection=connection,
         terminal=terminal,
-        seen=words.ago(terminal.last_seen_at, now),
+        seen=words.ago(terminal.last_seen_at, now, never=""),
         assigned=assigned[:ASSIGNED_SHOWN],
         hidden=max(len(assigned) - ASSIGNED_SHOWN, 0),
         contract_pk=_contract_pk(terminal, connection),
