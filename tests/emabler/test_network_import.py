@@ -80,12 +80,14 @@ def test_the_same_file_again_changes_nothing() -> None:
 
 def test_the_order_of_evse_uids_gives_the_connector_numbers() -> None:
     bring_in(files.network())
-    EVSE.objects.update(status=EvseStatus.AVAILABLE)
+    before = timezone.now() - timedelta(hours=1)
+    EVSE.objects.update(status=EvseStatus.AVAILABLE, updated_at=before)
 
     bring_in({"stations": [files.station(evse_uids=["E-2", "E-1"])]})
 
     assert dict(EVSE.objects.values_list("uid", "number")) == {"E-2": 1, "E-1": 2}
     assert set(EVSE.objects.values_list("status", flat=True)) == {EvseStatus.UNKNOWN}
+    assert not EVSE.objects.filter(updated_at=before).exists()
 
 
 def test_what_a_file_does_not_name_is_left_alone() -> None:
@@ -167,7 +169,9 @@ def test_other_tariffs_of_a_connector_are_a_change_of_its_evse() -> None:
 
     bring_in({"tariffs": [files.tariff("T-2")], "locations": [files.location(evses=[changed])]}, now=LATER)
 
-    assert [tariff.tariff_id for tariff in Connector.objects.get(evse__uid="E-1").tariffs.all()] == ["T-2"]
+    connector = Connector.objects.get(evse__uid="E-1")
+    assert [tariff.tariff_id for tariff in connector.tariffs.all()] == ["T-2"]
+    assert connector.updated_at == connector.tariffs_changed_at == LATER
     assert EVSE.objects.get(uid="E-1").updated_at == LATER
 
 

@@ -3,8 +3,11 @@
 For a PTP that takes no pushes this is how it learns what to capture.
 """
 
+import contextlib
 from typing import Any, ClassVar
 
+from payments import decisions
+from payments.errors import WrongState
 from payments.models import ToldCdr
 from payments.ocpi.envelope import Reply, unknown
 from payments.ocpi.server.pagination import page
@@ -13,6 +16,7 @@ from payments.ocpi.server.sessions import release
 from payments.ocpi.server.transport import Call, OcpiView
 from payments.ocpi.told_cdrs import document, stamp_due, told
 from payments.states import PaymentState
+from sessions_app.models import CDR
 
 
 class CdrsView(OcpiView):
@@ -50,12 +54,24 @@ class CdrView(OcpiView):
 
 
 def _write(call: Call, each: ToldCdr) -> dict[str, Any]:
-    """Write a CDR; one that lets a hold go has done so where it is all the platform ever gets."""
+    """Write a CDR; where that is all the platform ever gets, it has now been told to let go or to give back."""
     written = document(each, call.version)
-    releasing = each.payment.state == PaymentState.RELEASING
-    if releasing and not call.connection.endpoint("cdrs"):
-        release(each.payment, call)
+    if not call.connection.endpoint("cdrs"):
+        if each.payment.state == PaymentState.RELEASING:
+            release(each.payment, call)
+        elif each.payment.state == PaymentState.REFUNDING and _is_newest_credit(each):
+            with contextlib.suppress(WrongState):
+                decisions.acknowledge_refund(each.payment.pk, now=call.now)
     return written
+
+
+def _is_newest_credit(each: ToldCdr) -> bool:
+    """Whether it is the refund that is on its way, and none of those before it."""
+    cdr = each.cdr
+    if cdr is None or cdr.credit_of_id is None:
+        return False
+    later = CDR.objects.filter(credit_of=cdr.credit_of_id, credit_number__gt=cdr.credit_number)
+    return not later.exists()
 
 
 urlpatterns = [

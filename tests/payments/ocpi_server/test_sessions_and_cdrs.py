@@ -227,14 +227,26 @@ def test_nothing_is_told_before_the_payment_knows_of_it(cast: Cast, ptp: Reader)
     assert ptp.get("cdrs").data == []
 
 
-def test_a_credit_stands_beside_the_cdr_that_it_gives_back(cast: Cast, ptp: Reader) -> None:
+def captured(cast: Cast, ptp: Reader) -> Payment:
+    """A session that the PTP captured 5.00 EUR for."""
     payment = charged(cast, ptp)
     report = CaptureReport(
         confirmation_id="f-1", status=CaptureStatus.SUCCESS, amount_minor=500, currency="EUR"
     )
     settlement.confirm(payment.pk, report, now=timezone.now())
+    return payment
+
+
+def refund(payment: Payment, amount_minor: int) -> CDR:
+    return decisions.refund(
+        payment.pk, amount_minor, actor="staff", reason="broken cable", now=timezone.now()
+    )
+
+
+def test_a_credit_stands_beside_the_cdr_that_it_gives_back(cast: Cast, ptp: Reader) -> None:
+    payment = captured(cast, ptp)
     (bill,) = ptp.get("cdrs").data
-    credit = decisions.refund(payment.pk, 500, actor="staff", reason="broken cable", now=timezone.now())
+    credit = refund(payment, 500)
 
     told = ptp.get("cdrs").by("id")
 
@@ -243,6 +255,23 @@ def test_a_credit_stands_beside_the_cdr_that_it_gives_back(cast: Cast, ptp: Read
     assert (document["credit"], document["credit_reference_id"]) == (True, bill["id"])
     assert document["total_cost"]["before_taxes"] == -bill["total_cost"]["before_taxes"]
     assert document["invoice_reference_id"] == payment.credit_notes.get().full_number
+
+
+def test_a_platform_that_takes_no_pushes_gives_back_when_it_sees_the_credit(cast: Cast, ptp: Reader) -> None:
+    payment = captured(cast, ptp)
+    first = refund(payment, 200)
+    ptp.get("cdrs")
+    payment.refresh_from_db()
+    assert payment.state == PaymentState.REFUNDED
+
+    second = refund(payment, 100)
+    ptp.get(f"cdrs/{first.pk}")
+    payment.refresh_from_db()
+    assert payment.state == PaymentState.REFUNDING
+
+    ptp.get(f"cdrs/{second.pk}")
+    payment.refresh_from_db()
+    assert payment.state == PaymentState.REFUNDED
 
 
 def test_a_cdr_that_committed_after_a_look_is_found_by_the_next(cast: Cast, ptp: Reader) -> None:
