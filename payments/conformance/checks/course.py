@@ -176,8 +176,9 @@ def progress_is_told(bench: Bench) -> str:
     active = [state for state in pushed(bench).states() if state.get("status") == "ACTIVE"]
     kwh = [value for value in map(_kwh, active) if value is not None]
     cost = [value for value in map(_cost, active) if value is not None]
-    expect(kwh and kwh[-1] > 0, f"expected: kwh above zero; came: {', '.join(map(str, kwh)) or 'nothing'}")
-    expect(len(set(kwh)) > 1, f"expected: kwh that grows; came: {', '.join(map(str, kwh))}")
+    told = f"{', '.join(map(str, kwh)) or 'nothing'} (in {bench.options.charge_seconds:.0f} s; see --charge-seconds)"
+    expect(kwh and kwh[-1] > 0, f"expected: kwh above zero; came: {told}")
+    expect(len(set(kwh)) > 1, f"expected: kwh that grows; came: {told}")
     expect(cost, "expected: a total_cost; none came")
     return f"{kwh[0]} … {kwh[-1]} kWh, {cost[0]} … {cost[-1]}"
 
