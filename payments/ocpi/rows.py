@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from django.db.models import Max, Q, TextField
 from django.db.models.functions import Cast, Coalesce, Greatest
@@ -130,7 +130,7 @@ class _ConnectorRow(NamedTuple):
     updated_at: datetime
 
 
-_CONNECTOR_COLUMNS = (
+_CONNECTOR_COLUMNS: Final[tuple[Any, ...]] = (
     "pk", "evse", "evse__site", "connector_id", "standard", "format", "power_type", "max_voltage",
     "max_amperage", "max_power_w", _SOURCE, "updated_at",
 )  # fmt: skip
@@ -200,7 +200,7 @@ class _EvseRow(NamedTuple):
     alive_at: datetime | None
 
 
-_EVSE_COLUMNS = (
+_EVSE_COLUMNS: Final[tuple[Any, ...]] = (
     "pk", "site", "uid", "evse_id", "physical_reference", "removed", _SOURCE, "status",
     # The charger's coming and going makes an EVSE another one for a driver.
     Greatest(
@@ -216,7 +216,7 @@ def _evses(
     site_pks: Collection[int], connectors: Mapping[int, list[ConnectorEntry]], *, now: datetime
 ) -> Mapping[int, list[EvseEntry]]:
     rows = EVSE.objects.filter(site__in=site_pks).order_by("site", "number", "uid")
-    taken = set(
+    taken: set[Any] = set(
         Session.objects.filter(evse__site__in=site_pks, state__in=sorted(LIVE))
         .order_by()
         .values_list("evse", flat=True)
