@@ -44,12 +44,26 @@ def _tell_refund(payment: Payment, credited: CDR, now: datetime) -> None:
         outbox.tell(ptp=payment.ptp, topic=topic, subject=str(credited.pk), lane=lane_of(payment), now=now)
 
 
-def acknowledge_refund(payment_id: uuid.UUID, *, now: datetime, actor: str = "") -> Payment:
-    """The PTP took the credit; a repeat changes nothing. Raises WrongState where none is on its way."""
+def acknowledge_refund(
+    payment_id: uuid.UUID, *, now: datetime, actor: str = "", credit_id: uuid.UUID | None = None
+) -> Payment:
+    """The PTP took the credit; a repeat changes nothing. Raises WrongState where none is on its way.
+
+    With `credit_id`, which is one of this payment's, word of an earlier credit does not acknowledge the one
+    that is on its way now.
+    """
     with transaction.atomic():
         payment = locked(payment_id)
+        if credit_id is not None and credit_id != _newest_credit(payment):
+            return payment
         move(payment, states.RefundAcknowledged(), now=now, actor=actor or payment.ptp.name)
     return payment
+
+
+def _newest_credit(payment: Payment) -> uuid.UUID:
+    """One refund at a time: the newest credit is the only one that may still be on its way."""
+    credits = CDR.objects.filter(session=payment.session, credit_of__isnull=False)
+    return credits.latest("credit_number").pk
 
 
 def write_off(payment_id: uuid.UUID, *, actor: str, reason: str, now: datetime) -> Payment:
@@ -98,6 +112,15 @@ def match_orphan(
         data = {"confirmation": orphan.confirmation_id, "reason": reason}
         move(payment, event, now=now, actor=actor, data=data)
     return payment
+
+
+def tell_refund_again(payment_id: uuid.UUID, *, now: datetime) -> None:
+    """Tell the PTP once more of the credit that is on its way. Raises WrongState where none is."""
+    with transaction.atomic():
+        payment = locked(payment_id)
+        if payment.state != states.PaymentState.REFUNDING:
+            raise WrongState(payment.state)
+        _tell_refund(payment, CDR.objects.get(pk=_newest_credit(payment)), now)
 
 
 def send_again(payment_id: uuid.UUID, *, now: datetime) -> None:
