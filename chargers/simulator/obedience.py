@@ -39,6 +39,8 @@ class Obedience:
                 return self._reset(payload)
             case "TriggerMessage":
                 return self._trigger(payload)
+            case "SetChargingProfile" if self._station.options.smart_charging:
+                return self._set_charging_profile(payload)
             case "GetConfiguration":
                 return self._station.configuration.get(payload)
             case "ChangeConfiguration":
@@ -61,14 +63,14 @@ class Obedience:
         """Begin when the cable is in; give up after ConnectionTimeOut (OCPP 1.6 §9.1)."""
         station = self._station
         await asyncio.sleep(REACTION_SECONDS)
+        if connector.waiting_tag != id_tag:
+            return  # the cable was faster, and has begun it
         if station.configuration.on("AuthorizeRemoteTxRequests"):
             connector.waiting_tag = ""
             answer = await station.call("Authorize", {"idTag": id_tag})
             if (answer.get("idTagInfo") or {}).get("status") != "Accepted":
                 return
             connector.waiting_tag = id_tag
-        if connector.waiting_tag != id_tag:
-            return  # the cable was faster, and has begun it
         if connector.plugged:
             station.begin(connector, id_tag)
             return
@@ -93,9 +95,22 @@ class Obedience:
         for connector in self._station.connectors.values():
             running = connector.transaction
             if running is not None and running.server_id == payload.get("transactionId"):
-                self._later(self._station.stop, connector.number, "Remote")
+                seconds = self._station.options.stop_seconds
+                self._later(self._station.stop, connector.number, "Remote", after_seconds=seconds)
                 return ACCEPTED
         return REJECTED
+
+    def _set_charging_profile(self, payload: dict[str, Any]) -> Answer:
+        """Take the first limit of a profile for the running transaction; other profiles are refused."""
+        connector = self._station.connectors.get(payload.get("connectorId", 0))
+        profile = payload["csChargingProfiles"]
+        running = connector.transaction if connector is not None else None
+        ours = running is not None and running.server_id == profile.get("transactionId")
+        if connector is None or not ours or profile["chargingProfilePurpose"] != "TxProfile":
+            return REJECTED
+        connector.limit_w = float(profile["chargingSchedule"]["chargingSchedulePeriod"][0]["limit"])
+        self._station.refresh(connector)
+        return ACCEPTED
 
     def _unlock(self, payload: dict[str, Any]) -> Answer:
         connector = self._station.connectors.get(payload.get("connectorId", 0))
@@ -129,8 +144,8 @@ class Obedience:
                 return {"status": "NotImplemented"}
         return ACCEPTED
 
-    def _later(self, act: Any, *arguments: Any) -> None:
-        asyncio.get_running_loop().call_later(REACTION_SECONDS, act, *arguments)
+    def _later(self, act: Any, *arguments: Any, after_seconds: float = REACTION_SECONDS) -> None:
+        asyncio.get_running_loop().call_later(after_seconds, act, *arguments)
 
 
 async def _discard(answer: Any) -> None:

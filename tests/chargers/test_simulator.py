@@ -8,6 +8,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from django.db import transaction
@@ -77,12 +78,16 @@ def test_an_unplugged_cable_ends_the_transaction(server: str, desk: FakeDesk) ->
     assert desk.of(TransactionEnded)[0].reason == "EVDisconnected"
 
 
-async def test_a_cable_that_is_plugged_in_at_once_begins_one_transaction() -> None:
+@pytest.mark.parametrize("asks_first", ["true", "false"])
+async def test_a_cable_that_is_plugged_in_at_once_begins_one_transaction(
+    asks_first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     happened: list[dict[str, Any]] = []
     station = SimulatedStation(
         Options(identity="CP-1", url="ws://nowhere", password=PASSWORD), happened.append
     )
-    station.configuration.change({"key": "AuthorizeRemoteTxRequests", "value": "false"})
+    station.configuration.change({"key": "AuthorizeRemoteTxRequests", "value": asks_first})
+    monkeypatch.setattr(station, "call", AsyncMock(return_value={"idTagInfo": {"status": "Accepted"}}))
 
     accepted = Obedience(station).take("RemoteStartTransaction", {"connectorId": 1, "idTag": "TAG1"})
     station.plug(1)  # before the station gets to it
