@@ -23,7 +23,7 @@ class Configuration:
             "NumberOfConnectors": str(options.connectors),
             "StopTransactionOnInvalidId": "true",
             "StopTxnSampledData": "Energy.Active.Import.Register",
-            "SupportedFeatureProfiles": "Core,RemoteTrigger",
+            "SupportedFeatureProfiles": "Core,RemoteTrigger" + ",SmartCharging" * options.smart_charging,
             "AuthorizationKey": options.password.encode().hex(),
         }
 

@@ -47,6 +47,7 @@ class SimulatedConnector:
     waiting_tag: str = ""  # a remote start that waits for its cable
     transaction: SimulatedTransaction | None = None
     taken_wh: float = field(default=0.0)  # by the vehicle that is plugged in
+    limit_w: float | None = None  # of a charging profile for the running transaction
 
     @property
     def battery_is_full(self) -> bool:
@@ -55,7 +56,9 @@ class SimulatedConnector:
     @property
     def present_power_w(self) -> float:
         flows = self.transaction is not None and self.plugged and not self.battery_is_full
-        return self.power_w if flows else 0.0
+        if not flows:
+            return 0.0
+        return self.power_w if self.limit_w is None else min(self.power_w, self.limit_w)
 
     def advance(self, seconds: float) -> None:
         """Let time pass: energy flows into the vehicle while it takes any."""
@@ -68,6 +71,8 @@ class SimulatedConnector:
     def natural_status(self) -> str:
         """Return the status that follows from cable, vehicle and transaction."""
         if self.transaction is not None:
+            if self.limit_w == 0:
+                return "SuspendedEVSE"
             return "SuspendedEV" if self.battery_is_full else "Charging"
         if self.status in ("Charging", "SuspendedEV", "Finishing") and self.plugged:
             return "Finishing"

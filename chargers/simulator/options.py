@@ -35,6 +35,8 @@ class Options:
     leave_after_seconds: float | None = None  # after a transaction that ended with the cable in
     meter_interval_seconds: float = 60.0  # until the server configures another
     connection_timeout_seconds: float = 60.0
+    stop_seconds: float = 0.05  # from an accepted remote stop to the end of energy
+    smart_charging: bool = False  # takes charging profiles
     register_wh: float = 1_234_567.0  # lifetime register of the first connector at the beginning
     fault: Fault = Fault.NONE
     reconnect_seconds: float = 1.0  # first pause before a reconnect; it doubles up to a minute

@@ -201,7 +201,7 @@ class SimulatedStation:
 
     def begin(self, connector: SimulatedConnector, id_tag: str) -> None:
         """Open a transaction: close the contactor, keep the message until it is answered."""
-        connector.waiting_tag = ""
+        connector.waiting_tag, connector.limit_w = "", None
         transaction = SimulatedTransaction(id_tag, int(connector.register_wh), now())
         connector.transaction = transaction
         self.outbox.put(
