@@ -20,6 +20,8 @@ from chargers.wake import push_to_charger
 
 logger = logging.getLogger(__name__)
 SWEEP_BATCH = 500
+SMART_CHARGING = "SmartCharging"  # OCPP 1.6 §3.3, the feature profile
+_UNREFUSED = (Command.State.QUEUED, Command.State.SENT, Command.State.ACCEPTED)
 
 
 def start(
@@ -34,6 +36,32 @@ def stop(*, transaction: Transaction, reference: str, actor: str, deadline_at: d
     """Ask a charger to end a transaction."""
     arguments = {"transaction_id": transaction.transaction_id, "transaction_pk": transaction.pk}
     return _queue(transaction.station_id, CommandAction.STOP, arguments, actor, deadline_at, reference)
+
+
+def cut_power(
+    *, transaction: Transaction, reference: str, actor: str, deadline_at: datetime
+) -> Command | None:
+    """Ask a charger for zero power in a transaction that it does not end; asking once is enough.
+
+    Returns None where it has no smart charging, or was asked already (OCPP 1.6 §5.16: such a profile stays in
+    force until the transaction ends).
+    """
+    station = transaction.station
+    asked = Command.objects.filter(
+        station=station, action=CommandAction.CUT_POWER, arguments__transaction_pk=transaction.pk
+    )
+    if not station.has_feature(SMART_CHARGING) or asked.filter(state__in=_UNREFUSED).exists():
+        return None
+    highest = str(station.configuration.get("ChargeProfileMaxStackLevel", ""))
+    arguments = {
+        "evse": transaction.evse.number,
+        "evse_pk": transaction.evse_id,
+        "transaction_id": transaction.transaction_id,
+        "transaction_pk": transaction.pk,
+        "in_amperes": station.configuration.get("ChargingScheduleAllowedChargingRateUnit") == "Current",
+        "stack_level": int(highest) if highest.isascii() and highest.isdigit() and len(highest) <= 4 else 0,
+    }
+    return _queue(station.pk, CommandAction.CUT_POWER, arguments, actor, deadline_at, reference)
 
 
 def unlock(*, evse: EVSE, actor: str, reference: str = "", deadline_at: datetime | None = None) -> Command:

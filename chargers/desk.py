@@ -10,6 +10,7 @@ from typing import Protocol
 from chargers.facts import (
     CommandSettled,
     EvseStatusChanged,
+    MessageLost,
     StartAnswer,
     StationBooted,
     TransactionEnded,
@@ -32,6 +33,12 @@ class TransactionDesk(Protocol):
 
     def ended(self, fact: TransactionEnded) -> None:
         """Take note of the end; called once per transaction."""
+
+    def ended_late(self, fact: TransactionEnded) -> None:
+        """Take note of the charger's own end of a transaction that was closed by inference; called once."""
+
+    def lost(self, fact: MessageLost) -> None:
+        """Take note that a message could not be applied: whatever it said is missing in the books."""
 
     def look_again(self, *, transaction_pk: int, at: datetime) -> datetime | None:
         """Decide anew about the paid limit between two samples; returns the next such moment."""

@@ -30,6 +30,7 @@ class CommandAction(StrEnum):
 
     START = "START"
     STOP = "STOP"
+    CUT_POWER = "CUT_POWER"  # zero power for a running transaction
     UNLOCK = "UNLOCK"
     RESET = "RESET"
     TRIGGER = "TRIGGER"
@@ -88,7 +89,10 @@ class TransactionMetered:
 
 @dataclass(frozen=True, slots=True)
 class TransactionEnded:
-    """A charger closed a transaction; `meter_stop_wh` is None when it named none that could be read."""
+    """A charger closed a transaction; `meter_stop_wh` is None when it named none that could be read.
+
+    Also its end told late, after the transaction had been closed by inference (MONEY.md B20).
+    """
 
     transaction_pk: int
     meter_stop_wh: int | None
@@ -96,6 +100,20 @@ class TransactionEnded:
     received_at: datetime
     reason: str  # OCPP stop reason, `Local` when absent (OCPP 1.6 §6.45)
     readings: tuple[MeterReading, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class MessageLost:
+    """A transaction message that a fault of ours kept from being applied; its evidence is stored.
+
+    What it was about: the transaction where it named one of the station's, else the id tag.
+    """
+
+    station_pk: int
+    transaction_pk: int | None
+    id_tag: str
+    action: str
+    received_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,9 @@ class ChargingStation(models.Model):
     protocol = models.CharField(max_length=16, blank=True, help_text="WebSocket subprotocol last agreed")
     booted_at = models.DateTimeField(null=True, blank=True)
     configuration = models.JSONField(default=dict, blank=True, help_text="keys it reported, secrets left out")
+    stop_latency_seconds = models.FloatField(
+        null=True, blank=True, help_text="from a stop to the end of energy, as learned from its sessions"
+    )
     # Presence: which connection speaks for it. A new connection takes a new id (fencing); replies and
     # writes of the old one no longer match.
     connection_id = models.UUIDField(null=True, blank=True)
@@ -107,6 +110,11 @@ class ChargingStation(models.Model):
 
     def __str__(self) -> str:
         return self.identity
+
+    def has_feature(self, profile: str) -> bool:
+        """Whether it reported this feature profile (OCPP 1.6 §9.1, SupportedFeatureProfiles)."""
+        reported = str(self.configuration.get("SupportedFeatureProfiles", ""))
+        return profile in (each.strip() for each in reported.split(","))
 
     @property
     def online(self) -> bool:
@@ -215,6 +223,9 @@ class Transaction(models.Model):
     stop_received_at = models.DateTimeField(null=True, blank=True)
     stop_reason = models.CharField(max_length=40, blank=True)
     inferred = models.BooleanField(default=False, help_text="closed by us: the charger forgot it")
+    late_stop_at = models.DateTimeField(
+        null=True, blank=True, help_text="when it told its end after all; `meter_stop_wh` is of that end"
+    )
 
     class Meta:
         constraints: ClassVar = [

@@ -168,9 +168,16 @@ def _cdr_issued(account: Account, event: Event, now: datetime, timers: Timers) -
         state=PaymentState.CAPTURING,
         due_minor=event.total_minor,
         deadline_at=now + timedelta(seconds=timers.confirmation_warn_seconds),
-        review=Review.METER_DOUBT if event.doubtful else account.review,
+        review=_review_at_the_end(account, event.doubtful),
     )
     return after, (Effect.ISSUE_RECEIPT, Effect.TELL_DUE)
+
+
+def _review_at_the_end(account: Account, doubtful: bool) -> Review | None:
+    """A session that has ended is no longer overdue."""
+    if doubtful:
+        return Review.METER_DOUBT
+    return None if account.review is Review.UNSETTLED else account.review
 
 
 def _nothing_to_charge(account: Account, event: Event, now: datetime, timers: Timers) -> Outcome:
@@ -181,7 +188,7 @@ def _nothing_to_charge(account: Account, event: Event, now: datetime, timers: Ti
         account,
         state=PaymentState.RELEASING,
         deadline_at=now + timedelta(seconds=timers.confirmation_warn_seconds),
-        review=Review.METER_DOUBT if event.doubtful else account.review,
+        review=_review_at_the_end(account, event.doubtful),
     )
     return after, (Effect.TELL_DUE,)
 

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from chargers.failpoints import failpoint
-from payments import outbox, settlement, webhooks  # noqa: F401  (webhooks registers its carriers)
+from payments import outbox, session_alerts, settlement, webhooks  # noqa: F401  (webhooks registers its carriers)
 from payments.models import Payment, Receipt
 from payments.ocpi import results
 from payments.ocpi.push import tasks as ocpi_tasks  # noqa: F401  (tasks and carriers of what OCPI sends)
@@ -34,6 +34,7 @@ def follow_session(session_id: str) -> None:
         results.decide_for(payment.session.pk, now=timezone.now())
     if payment.session.is_over:
         settlement.settle(payment.pk, now=timezone.now())
+    session_alerts.take(payment.pk, now=timezone.now())
     settlement.tell_session_updated(payment, now=timezone.now())
 
 
@@ -55,7 +56,7 @@ def sweep_payments() -> int:
         except Exception:
             # One broken row must not keep the others waiting; it is found again by the next sweep.
             logger.exception("sweep of payment %s failed", payment_id)
-    return len(ids) + _render_missing()
+    return len(ids) + session_alerts.sweep(now) + _render_missing()
 
 
 def _render_missing() -> int:

@@ -6,9 +6,11 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from django.conf import settings
+
 from chargers.models import Transaction
 from sessions_app.live_cost import segment_of, terms_of
-from sessions_app.metering import Point, Story, settle
+from sessions_app.meter_story import Story
 from sessions_app.models import CDR, MeterSample, Session
 from tariffs.engine.cost import Cost
 from tariffs.engine.pricing import price
@@ -23,24 +25,6 @@ CDR_NAMESPACE = uuid.UUID(
 def cdr_id(session_id: uuid.UUID) -> uuid.UUID:
     """Return the id of a session's CDR: derived, so that no crash can issue a second one under another id."""
     return uuid.uuid5(CDR_NAMESPACE, str(session_id))
-
-
-def judge(session: Session, transaction: Transaction, ended_at: datetime) -> Story:
-    """Return the judged meter story of a session that has ended."""
-    samples = list(MeterSample.objects.filter(session=session, register_wh__isnull=False))
-    start_wh = transaction.meter_start_wh
-    if start_wh is None:
-        start_wh = samples[0].register_wh if samples else 0
-    started_at = session.started_at
-    assert started_at is not None, "a session that ended with a transaction has started"
-    assert start_wh is not None
-    return settle(
-        start=Point(started_at, start_wh),
-        samples=[Point(s.sampled_at, s.register_wh, s.parked) for s in samples if s.register_wh is not None],
-        stop_register_wh=transaction.meter_stop_wh,
-        ended_at=ended_at,
-        max_power_w=session.connector.max_power_w,
-    )
 
 
 def segments_of(session: Session, story: Story) -> tuple[Segment, ...]:
@@ -59,14 +43,24 @@ def segments_of(session: Session, story: Story) -> tuple[Segment, ...]:
     return tuple(segments)
 
 
+def is_charged(story: Story) -> bool:
+    """Whether so little energy is billed at all (B15)."""
+    return story.energy_wh >= settings.ZERO_ENERGY_THRESHOLD_WH or settings.CHARGE_ZERO_ENERGY_SESSIONS
+
+
+def priced(session: Session, story: Story, ended_at: datetime) -> tuple[tuple[Segment, ...], Cost]:
+    """Return what a judged story costs by the price of the tap, and the segments it was priced from."""
+    assert session.started_at is not None
+    segments = segments_of(session, story) or (Segment(session.started_at, ended_at, 0),)
+    usage = Usage(session.time_zone, segments, started_at=session.started_at)
+    return segments, price(terms_of(session.tariff_snapshot), usage)
+
+
 def issue(session: Session, transaction: Transaction, story: Story, now: datetime) -> CDR:
     """Freeze the price of an ended session; the part beyond the hold is written off, never charged."""
     assert session.started_at is not None
     assert session.ended_at is not None
-    segments = segments_of(session, story) or (Segment(session.started_at, session.ended_at, 0),)
-    cost = price(
-        terms_of(session.tariff_snapshot), Usage(session.time_zone, segments, started_at=session.started_at)
-    )
+    segments, cost = priced(session, story, session.ended_at)
     charged = cost.capped(session.limit_minor)
     return CDR.objects.create(
         id=cdr_id(session.pk),

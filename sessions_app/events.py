@@ -27,6 +27,16 @@ class StartOutcome(StrEnum):
     UNSENT = "UNSENT"  # it never left: the charger was gone
 
 
+class Alert(StrEnum):
+    """What the rooms above must still take note of; they clear it in the transaction that does."""
+
+    UNHEARD = "unheard"  # running, and nothing heard of the charger for long (B18)
+    DISOBEYED = "disobeyed"  # it does not stop (B14)
+    LATE_STOP = "late_stop"  # it told another end after the session was settled (B20)
+    FAULT = "fault"  # a message of it was not applied because of a fault of ours
+    NONE = ""
+
+
 @dataclass(frozen=True, slots=True)
 class StartRefused:
     """It cannot start now; no command left (B2, B3)."""

@@ -7,7 +7,7 @@ from django.conf import settings
 
 from chargers.facts import MeterReading
 from chargers.prepared import insert_if_new, update
-from sessions_app import lifecycle, live_cost, metering, states
+from sessions_app import lifecycle, live_cost, metering, states, stop_latency
 from sessions_app.metering import Point, Track, mean_power_w, moment_of_sample
 from sessions_app.models import MeterSample, Session
 from sessions_app.spend_limit import forecast
@@ -41,7 +41,7 @@ def begin(session: Session, *, meter_start_wh: int | None) -> None:
     session.cost_state = cost.to_state()
     session.metered_at = session.started_at
     if meter_start_wh is not None:
-        session.meter_state = Track(last=Point(session.started_at, meter_start_wh)).to_json()
+        session.meter_state = Track.begin(Point(session.started_at, meter_start_wh)).to_json()
     _show(session, cost)
 
 
@@ -109,7 +109,7 @@ def _judge(session: Session, readings: Iterable[MeterReading]) -> list[MeterSamp
     fresh = store_samples(session, readings)
     first = next((s for s in fresh if s.register_wh is not None), None)
     if first is not None and first.register_wh is not None and not session.meter_state.get("last"):
-        track = Track(last=Point(first.sampled_at, first.register_wh)).to_json()
+        track = Track.begin(Point(first.sampled_at, first.register_wh)).to_json()
         session.meter_state = {**session.meter_state, **track}
     return fresh
 
@@ -186,7 +186,7 @@ def plan_stop(session: Session, cost: LiveCost, *, measured_w: int = 0) -> None:
         power_w=power_w,
         parked=bool(session.meter_state.get("paused")) and not power_w,
         at=session.metered_at,
-        stop_latency_seconds=settings.STOP_LATENCY_SECONDS,
+        stop_latency_seconds=stop_latency.assumed(session),
     )
     running = session.state in (SessionState.CHARGING, SessionState.SUSPENDED)
     session.stop_at = found.stop_at if found and running else None

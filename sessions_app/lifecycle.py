@@ -21,11 +21,12 @@ from chargers.last_updated import evse_changed
 from chargers.models import EVSE, Connector
 from chargers.models import Transaction as ChargerTransaction
 from chargers.prepared import insert, update
-from sessions_app import cdr, states
+from sessions_app import states
+from sessions_app.effects import EFFECTS
 from sessions_app.errors import NothingToStop
 from sessions_app.models import Session, SessionEvent
 from sessions_app.signals import session_changed
-from sessions_app.states import Effect, Life, SessionState, StopReason, Timers
+from sessions_app.states import Alert, Effect, Life, SessionState, StopReason, Timers
 from tariffs.models import TariffVersion
 
 # 20 characters is OCPP 1.6's limit; 19 random ones of 32 letters are 95 bits: nobody guesses a running tag.
@@ -189,7 +190,7 @@ def move(
     session.event_count += 1
     _journal(session, type(event).__name__, before, now=now, actor=actor, data=data)
     for effect in effects:
-        _EFFECTS[effect](session, now, actor or "system")
+        EFFECTS[effect](session, now, actor or "system")
     update(session, MOVING_FIELDS)
     if session.is_over:
         evse_changed(session.evse_id, now=now)
@@ -247,6 +248,31 @@ def sweep_one(session_id: uuid.UUID, *, now: datetime) -> None:
             move(session, states.DeadlinePassed(), now=now, actor="sweep")
 
 
+def record(
+    session: Session,
+    kind: str,
+    *,
+    now: datetime,
+    data: dict[str, Any],
+    review: str,
+    alert: Alert,
+) -> None:
+    """Write down what moves no state of a locked session, also of one that is over, and ask staff to look."""
+    session.event_count += 1
+    _journal(session, kind, session.state, now=now, actor="charger", data=data)
+    session.alert = alert
+    session.needs_review = session.needs_review or review[:200]
+    session.changed_at = now
+    update(session, ["event_count", "alert", "needs_review", "changed_at"])
+    announce(session)
+
+
+def alert_taken(session: Session) -> None:
+    """The rooms above took note, in the caller's transaction, which holds the session's row."""
+    session.alert = Alert.NONE
+    update(session, ["alert"])
+
+
 def announce(session: Session) -> None:
     """Ring the bell for the rooms above, after commit."""
     session_id = session.pk
@@ -274,61 +300,3 @@ def _journal(
         data=data or {},
     )
     insert(event)
-
-
-# --- Effects --------------------------------------------------------------------------------------
-
-
-def _send_stop(session: Session, now: datetime, actor: str) -> None:
-    assert session.transaction is not None
-    commands.stop(
-        transaction=session.transaction,
-        reference=str(session.pk),
-        actor=actor,
-        deadline_at=now + timedelta(seconds=settings.STOP_TIMEOUT_SECONDS),
-    )
-
-
-def _infer_end(session: Session, now: datetime, actor: str) -> None:
-    """The charger forgot the transaction: it ended at its last known meter value (B17)."""
-    charger_transaction = session.transaction
-    assert charger_transaction is not None
-    ended_at = session.metered_at or session.started_at or now
-    session.ended_at = ended_at
-    ChargerTransaction.objects.filter(pk=charger_transaction.pk, stopped_at__isnull=True).update(
-        stopped_at=ended_at, stop_received_at=now, stop_reason="Inferred", inferred=True
-    )
-    charger_transaction.refresh_from_db()
-
-
-def _close_books(session: Session, now: datetime, actor: str) -> None:
-    """Judge the meter, price, and freeze the CDR; nothing to charge gives none (B15)."""
-    failpoint("F16_books_in_tx")
-    charger_transaction = session.transaction
-    assert charger_transaction is not None
-    assert session.ended_at is not None
-    story = cdr.judge(session, charger_transaction, session.ended_at)
-    session.energy_wh = story.energy_wh
-    session.power_w = 0
-    if story.review:
-        _ask_review(session, now, actor, "; ".join(story.doubts))
-    if story.energy_wh < settings.ZERO_ENERGY_THRESHOLD_WH and not settings.CHARGE_ZERO_ENERGY_SESSIONS:
-        session.cost_incl_minor = session.cost_excl_minor = 0
-        return
-    record = cdr.issue(session, charger_transaction, story, now)
-    session.cost_incl_minor = record.total_incl_minor
-    session.cost_excl_minor = record.total_excl_minor
-    if record.total_incl_minor == session.limit_minor and session.limit_reached_at is None:
-        session.limit_reached_at = session.ended_at
-
-
-def _ask_review(session: Session, now: datetime, actor: str, why: str = "") -> None:
-    session.needs_review = (why or f"charger does not answer in {session.state}")[:200]
-
-
-_EFFECTS = {
-    Effect.SEND_STOP: _send_stop,
-    Effect.CLOSE_BOOKS: _close_books,
-    Effect.INFER_END: _infer_end,
-    Effect.ASK_REVIEW: _ask_review,
-}

@@ -1,20 +1,23 @@
-"""From meter samples to billable energy: resets, jumps, gaps, duplicates and wrong clocks. Pure.
+"""From meter samples to energy, sample by sample: resets, jumps, gaps, duplicates and wrong clocks. Pure.
 
-Two views of the same samples: `take` follows a running session sample by sample (live cost), `settle`
-judges the whole story once at its end (the CDR). A charger's figures are evidence, not truth: energy that
-the connector could not have delivered is never billed (OCPP.md section 3, plausibility gate).
+Two views of the same samples: `take` follows a running session (live cost), `meter_story.settle` judges the
+whole story once at its end (the CDR). A charger's figures are evidence, not truth: energy that the connector
+could not have delivered is never billed (OCPP.md section 3, plausibility gate).
 """
 
-from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 PLAUSIBILITY_FACTOR = 1.1  # meters and clocks differ a little; ten percent more is a different story
 SLACK_WH = 50  # the register's resolution and the first second's rounding
 MAX_CLOCK_SKEW_SECONDS = 300.0  # beyond this a live frame's time is wrong, not late (B34)
 CLOCK_TOLERANCE_SECONDS = 2.0  # chargers write whole seconds, and a frame takes its time
+
+# Why a point is not counted; stored with its sample and, in sum, with the CDR.
+NOT_NEWER = "not newer than the last sample"
+WENT_BACK = "register went back"
+TOO_MUCH = "more than the connector can give"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,8 @@ class Track:
     """Where the meter of a running session stands.
 
     `suspect` is a point that did not fit; when the next one fits to it, the register was reset or replaced
-    and counting goes on from there.
+    and counting goes on from there. `began_at` bounds the whole: steps that are each just possible must not
+    add up to what is not.
     """
 
     last: Point
@@ -55,17 +59,25 @@ class Track:
     suspect: Point | None = None
     resets: int = 0
     dropped: int = 0
+    began_at: datetime | None = None
+
+    @classmethod
+    def begin(cls, start: Point) -> "Track":
+        return cls(last=start, began_at=start.at)
 
     def to_json(self) -> dict[str, Any]:
         state = asdict(self)
         for key in ("last", "suspect"):
             if state[key]:
                 state[key]["at"] = state[key]["at"].isoformat()
+        state["began_at"] = self.began_at and self.began_at.isoformat()
         return state
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> "Track":
-        return cls(**{**state, "last": _point(state["last"]), "suspect": _point(state["suspect"])})
+        began_at = state.get("began_at")
+        points = {"last": _point(state["last"]), "suspect": _point(state["suspect"])}
+        return cls(**{**state, **points, "began_at": began_at and datetime.fromisoformat(began_at)})
 
 
 def _point(state: dict[str, Any] | None) -> Any:
@@ -105,131 +117,54 @@ def plausible_wh(*, seconds: float, max_power_w: int) -> float:
 def take(track: Track, point: Point, *, max_power_w: int) -> Taken:
     """Judge the next point of a running session."""
     if point.at <= track.last.at:
-        return Taken(replace(track, dropped=track.dropped + 1), None, "not newer than the last sample")
-    if _fits(track.last, point, max_power_w):
-        return _counted(track, track.last, point)
-    if track.suspect and _fits(track.suspect, point, max_power_w):
-        return _counted(replace(track, resets=track.resets + 1), track.suspect, point)
-    reason = (
-        "register went back"
-        if point.register_wh < track.last.register_wh
-        else "more than the connector can give"
-    )
+        return Taken(replace(track, dropped=track.dropped + 1), None, NOT_NEWER)
+    known = [before for before in (track.last, track.suspect) if before is not None]
+    fitting = [before for before in known if _can_follow(track, before, point, max_power_w)]
+    if fitting:
+        # Where it fits to both, the one that tells of less energy: nobody pays for a value that was in doubt.
+        return _counted(track, max(fitting, key=lambda before: before.register_wh), point)
+    reason = misfit(track.last, point)
     return Taken(replace(track, suspect=point, dropped=track.dropped + 1), None, reason)
 
 
-def _fits(before: Point, after: Point, max_power_w: int) -> bool:
+def fits(before: Point, after: Point, max_power_w: int) -> bool:
+    """Whether the connector can have delivered what lies between two points."""
     delta_wh = after.register_wh - before.register_wh
     seconds = (after.at - before.at).total_seconds()
     return seconds >= 0 and 0 <= delta_wh <= plausible_wh(seconds=seconds, max_power_w=max_power_w)
 
 
+def misfit(before: Point, after: Point) -> str:
+    """Return why a point does not fit to one before it."""
+    return WENT_BACK if after.register_wh < before.register_wh else TOO_MUCH
+
+
+def _can_follow(track: Track, before: Point, point: Point, max_power_w: int) -> bool:
+    """Whether a point fits to one before it, and the session as a whole can have had that much.
+
+    The slack is one for the session, not one for each step.
+    """
+    if not fits(before, point, max_power_w):
+        return False
+    if track.began_at is None:
+        return True
+    energy_wh = track.energy_wh + point.register_wh - before.register_wh
+    seconds = (point.at - track.began_at).total_seconds()
+    return energy_wh <= plausible_wh(seconds=seconds, max_power_w=max_power_w)
+
+
 def _counted(track: Track, before: Point, point: Point) -> Taken:
     delta_wh = point.register_wh - before.register_wh
     step = Step(track.last.at, point.at, delta_wh, point.parked and delta_wh == 0)
-    after = replace(track, last=point, energy_wh=track.energy_wh + delta_wh, suspect=None)
-    return Taken(after, step)
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """The judged whole: steps that cover start to end, and what is doubtful about it.
-
-    `doubts` that concern money (`review`) send the payment to staff; dropped periodic samples alone do not,
-    when start and stop value agree with time and power.
-    """
-
-    steps: tuple[Step, ...]
-    energy_wh: int
-    doubts: tuple[str, ...]
-    review: bool
-
-
-def settle(
-    *,
-    start: Point,
-    samples: Sequence[Point],
-    stop_register_wh: int | None,
-    ended_at: datetime,
-    max_power_w: int,
-) -> Story:
-    """Judge the samples of a whole session, in any order and with duplicates.
-
-    The result depends on the set of samples only. `stop_register_wh` None means the charger never told a
-    final value: the last plausible one counts.
-    """
-    ended_at = max(ended_at, start.at)
-    points = _in_order(start, samples, ended_at)
-    if stop_register_wh is not None:
-        stop = Point(ended_at, stop_register_wh, parked=_ends_parked(points, stop_register_wh))
-        if _fits(start, stop, max_power_w):
-            return _between(start, points, stop, max_power_w)
-        points = [*points, stop]
-    return _by_segments(start, points, ended_at, max_power_w, stop_known=stop_register_wh is not None)
-
-
-def _in_order(start: Point, samples: Iterable[Point], ended_at: datetime) -> list[Point]:
-    unique = {(p.at, p.register_wh): p for p in samples if start.at < p.at <= ended_at}
-    return [unique[key] for key in sorted(unique)]
-
-
-def _ends_parked(points: Sequence[Point], stop_register_wh: int) -> bool:
-    return bool(points) and points[-1].parked and points[-1].register_wh == stop_register_wh
-
-
-def _between(start: Point, points: Sequence[Point], stop: Point, max_power_w: int) -> Story:
-    """Start and stop agree: use the samples that fit between them for the course of time."""
-    steps: list[Step] = []
-    dropped = 0
-    last = start
-    for point in points:
-        if point.at < stop.at and _fits(last, point, max_power_w) and _fits(point, stop, max_power_w):
-            steps.append(_step(last, point))
-            last = point
-        elif point.register_wh != stop.register_wh or point.at < stop.at:
-            dropped += 1
-    if stop.at > last.at or stop.register_wh > last.register_wh:
-        steps.append(_step(last, stop))
-    went_back = any(b.register_wh < a.register_wh for a, b in pairwise(points))
-    doubts = _doubts(dropped=dropped, went_back=went_back)
-    return Story(tuple(steps), stop.register_wh - start.register_wh, doubts, review=went_back)
-
-
-def _by_segments(
-    start: Point, points: Sequence[Point], ended_at: datetime, max_power_w: int, *, stop_known: bool
-) -> Story:
-    """Start and stop do not agree: count the plausible segments, and let staff look."""
-    track = Track(last=start)
-    steps: list[Step] = []
-    for point in points:
-        taken = take(track, point, max_power_w=max_power_w)
-        track = taken.track
-        if taken.step:
-            steps.append(taken.step)
-    if ended_at > track.last.at:
-        steps.append(Step(track.last.at, ended_at, 0, parked=track.last.parked))
-    doubts = _doubts(dropped=track.dropped, resets=track.resets)
-    if not stop_known:
-        doubts = (*doubts, "no final meter value: counted up to the last sample")
-    return Story(
-        tuple(steps), track.energy_wh, doubts, review=stop_known or track.resets > 0 or track.dropped > 0
+    restarted = before is not track.last
+    after = replace(
+        track,
+        last=point,
+        energy_wh=track.energy_wh + delta_wh,
+        suspect=None,
+        resets=track.resets + restarted,
     )
-
-
-def _step(before: Point, after: Point) -> Step:
-    energy_wh = after.register_wh - before.register_wh
-    return Step(before.at, after.at, energy_wh, after.parked and energy_wh == 0)
-
-
-def _doubts(*, dropped: int = 0, resets: int = 0, went_back: bool = False) -> tuple[str, ...]:
-    said = []
-    if dropped:
-        said.append(f"{dropped} meter value(s) dropped as implausible")
-    if resets:
-        said.append(f"meter register restarted {resets} time(s)")
-    if went_back:
-        said.append("meter register went back between samples")
-    return tuple(said)
+    return Taken(after, step)
 
 
 def corrected(at: datetime, skew_seconds: float) -> datetime:

@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from sessions_app.states import FINAL, LIVE, Life, SessionState, StopReason
+from sessions_app.states import FINAL, LIVE, Alert, Life, SessionState, StopReason
 
 _LIVE = sorted(LIVE)
 _FINAL = sorted(FINAL)
@@ -48,6 +48,13 @@ class Session(models.Model):
     doubted = models.BooleanField(default=False, help_text="the charger seems to have forgotten it")
     vehicle_full = models.BooleanField(default=False, help_text="paused by the vehicle, most often: full")
     needs_review = models.CharField(max_length=200, blank=True, help_text="why staff must look")
+    alert = models.CharField(
+        max_length=10,
+        blank=True,
+        choices=[(a, a) for a in Alert if a],
+        default=Alert.NONE,
+        help_text="what the payment's side has not taken note of yet",
+    )
     requested_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
@@ -73,6 +80,9 @@ class Session(models.Model):
     cost_excl_minor = models.BigIntegerField(default=0)
     stop_at = models.DateTimeField(null=True, blank=True, help_text="when the cost will meet the hold")
     limit_energy_wh = models.BigIntegerField(null=True, blank=True, help_text="energy at that moment")
+    stop_latency_seconds = models.FloatField(
+        null=True, blank=True, help_text="what its charger takes to obey a stop, as learned at the start"
+    )
     limit_reached_at = models.DateTimeField(null=True, blank=True)
     announced_at = models.DateTimeField(null=True, blank=True, help_text="last wake-up for mere meter values")
 
@@ -93,6 +103,7 @@ class Session(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["deadline_at"], condition=Q(state__in=_LIVE), name="session_deadline"),
             models.Index(fields=["stop_at"], condition=Q(stop_at__isnull=False), name="session_stop_at"),
+            models.Index(fields=["alert"], condition=~Q(alert=""), name="session_alert"),
         ]
         ordering: ClassVar = ["-requested_at"]
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from sessions_app.errors import IllegalMove
 from sessions_app.events import (
+    Alert,
     CloseAsked,
     DeadlinePassed,
     EnergyFlows,
@@ -36,6 +37,7 @@ __all__ = [
     "LIVE",
     "NEVER_STARTED",
     "RUNNING",
+    "Alert",
     "CloseAsked",
     "DeadlinePassed",
     "Effect",
@@ -134,6 +136,7 @@ class Effect(StrEnum):
     """What the caller must carry out, in the same database transaction."""
 
     SEND_STOP = "SEND_STOP"  # a stop command row
+    CUT_POWER = "CUT_POWER"  # the second line: ask for zero power, where the charger can do that (B14)
     CLOSE_BOOKS = "CLOSE_BOOKS"  # final energy, price, CDR
     INFER_END = "INFER_END"  # close the charger's transaction at its last known meter value
     ASK_REVIEW = "ASK_REVIEW"  # staff must look: the charger does not obey or is gone for long
@@ -288,7 +291,8 @@ def _stop_answered(life: Life, event: Event, now: datetime, timers: Timers) -> O
     if event.accepted:
         return replace(life, deadline_at=_after(now, timers.final_meter_seconds)), ()
     wait_seconds = min(2.0**life.stop_attempts, timers.stop_retry_max_seconds)
-    return replace(life, deadline_at=_after(now, wait_seconds)), _review_if_stubborn(life)
+    effects = (Effect.CUT_POWER, *_review_if_stubborn(life))
+    return replace(life, deadline_at=_after(now, wait_seconds)), effects
 
 
 def _review_if_stubborn(life: Life) -> tuple[Effect, ...]:
@@ -323,7 +327,7 @@ def _deadline_passed(life: Life, event: Event, now: datetime, timers: Timers) ->
         return _closed_by_us(life, StopReason.FORGOTTEN)
     if life.state is SessionState.STOPPING:
         after, effects = _send_stop(life, now, timers)
-        return after, effects + _review_if_stubborn(after)
+        return after, (*effects, Effect.CUT_POWER, *_review_if_stubborn(after))
     if life.state is SessionState.SUSPENDED and not _pause_is_unlimited(life, timers) and not life.stale:
         return _stop_asked(life, StopAsked(StopReason.BATTERY_FULL), now, timers)
     return _gone_silent(life, now, timers)

@@ -16,6 +16,7 @@ from chargers.facts import (
     CommandSettled,
     EvseStatus,
     EvseStatusChanged,
+    MessageLost,
     StartAnswer,
     StationBooted,
     TransactionEnded,
@@ -24,7 +25,7 @@ from chargers.facts import (
 )
 from chargers.models import Transaction as ChargerTransaction
 from chargers.prepared import Prepared, update
-from sessions_app import following, lifecycle, states
+from sessions_app import following, late_stop, lifecycle, states, stop_latency
 from sessions_app.metering import (
     CLOCK_TOLERANCE_SECONDS,
     MAX_CLOCK_SKEW_SECONDS,
@@ -32,7 +33,7 @@ from sessions_app.metering import (
     corrected,
 )
 from sessions_app.models import Session
-from sessions_app.states import LIVE, RUNNING, SessionState, StartOutcome, StopReason
+from sessions_app.states import LIVE, RUNNING, Alert, SessionState, StartOutcome, StopReason
 
 INFERRED = "Inferred"  # what the chargers' room writes where the charger named no reason
 
@@ -82,12 +83,37 @@ class SessionDesk:
         session = _BY_ENDED_TRANSACTION.first(pk=fact.transaction_pk)
         if session is None or session.is_over:
             return
+        last = stop_latency.LastSample.of(session)
         following.store_samples(session, fact.readings)
         session.ended_at = _end_time(session, fact)
         reason = STOP_REASONS.get(fact.reason, StopReason.CHARGER)
         lifecycle.move(
             session, states.TransactionClosed(reason), now=fact.received_at, data={"reason": fact.reason}
         )
+        assert session.transaction is not None
+        stop_latency.learn(session, session.transaction, last)
+
+    def ended_late(self, fact: TransactionEnded) -> None:
+        """The charger tells its own end of what was settled by inference: compared, never captured again (B20)."""
+        session = _BY_ENDED_TRANSACTION.first(pk=fact.transaction_pk)
+        if session is None or not session.is_over or fact.meter_stop_wh is None:
+            return
+        assert session.transaction is not None
+        following.store_samples(session, fact.readings)
+        late_stop.compare(session, session.transaction, fact, _end_time(session, fact))
+
+    def lost(self, fact: MessageLost) -> None:
+        """A message was not applied: the session that it was about lacks what it said."""
+        session = _of_lost(fact)
+        if session is not None:
+            lifecycle.record(
+                session,
+                "MessageLost",
+                now=fact.received_at,
+                data={"message": fact.action},
+                review=f"{fact.action} of the charger was not applied because of a fault of ours",
+                alert=Alert.FAULT,
+            )
 
     def look_again(self, *, transaction_pk: int, at: datetime) -> datetime | None:
         """The forecast moment of the paid limit has come, unless a newer sample moved it."""
@@ -172,6 +198,12 @@ def _locked_by_transaction(transaction_pk: int) -> Session | None:
     return _BY_TRANSACTION.first(pk=transaction_pk)
 
 
+def _of_lost(fact: MessageLost) -> Session | None:
+    if fact.transaction_pk is not None:
+        return _locked_by_transaction(fact.transaction_pk)
+    return _BY_TAG.first(id_tag=fact.id_tag, station_pk=fact.station_pk) if fact.id_tag else None
+
+
 def _locked_live_at(evse_pk: int) -> Session | None:
     return _LIVE_AT.first(evse_pk=evse_pk)
 
@@ -219,6 +251,8 @@ def _attach(session: Session, fact: TransactionStarted) -> datetime | None:
         started_at=fact.started_at, asked_at=session.requested_at, received_at=fact.received_at
     )
     session.transaction_id = fact.transaction_pk
+    assert session.evse.station is not None
+    session.stop_latency_seconds = session.evse.station.stop_latency_seconds
     session.started_at = corrected(fact.started_at, session.clock_skew_seconds)
     following.begin(session, meter_start_wh=fact.meter_start_wh)
     lifecycle.move(

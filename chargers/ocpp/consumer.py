@@ -300,7 +300,18 @@ class OcppConsumer(LeanConsumer):
             await database.in_transaction(partial(keep_evidence, message, problem))
         except DatabaseError:
             logger.exception("%s of %s is lost: %r", message.action, message.link.identity, message.payload)
+        await self._tell_lost(route, message)
         return frames.call_result(unique_id, route.unapplied(message).payload)
+
+    async def _tell_lost(self, route: v16.Route, message: Message) -> None:
+        """Flag what the message was about: its books lack what it said."""
+        if route.note_lost is None:
+            return
+        try:
+            await database.in_transaction(partial(route.note_lost, message))
+        except Exception:
+            # The fault may be in the very rows that are to be flagged; the evidence is stored and stays.
+            logger.exception("nobody could be told of a lost %s of %s", message.action, message.link.identity)
 
     def _follow_up(self, message: Message, reply: Reply) -> None:
         for _ in range(message.evidence_kept):

@@ -27,7 +27,13 @@ from chargers.ocpp.presence import Displaced, Link, fenced_station
 logger = logging.getLogger(__name__)
 
 # A driver waits for these; housekeeping comes after them and may not hold them up for long.
-URGENT = (CommandAction.START, CommandAction.STOP, CommandAction.UNLOCK, CommandAction.RESET)
+URGENT = (
+    CommandAction.START,
+    CommandAction.STOP,
+    CommandAction.CUT_POWER,
+    CommandAction.UNLOCK,
+    CommandAction.RESET,
+)
 HOUSEKEEPING_SECONDS = 10.0
 RETRY_SECONDS = 1.0
 

@@ -16,6 +16,7 @@ from chargers.desk import current_desk
 from chargers.facts import (
     EvseStatus,
     EvseStatusChanged,
+    MessageLost,
     MeterReading,
     StationBooted,
     TransactionEnded,
@@ -246,6 +247,51 @@ def end_transaction(
         )
     )
     return True
+
+
+def end_transaction_late(
+    message: Message,
+    transaction: Transaction,
+    *,
+    meter_stop_wh: int | None,
+    ended_at: datetime,
+    reason: str,
+    readings: tuple[MeterReading, ...] = (),
+) -> bool:
+    """Take the charger's own end of a transaction that was closed by inference, once; money is settled already.
+
+    Returns False when the charger itself had closed it, or has told this end before (MONEY.md B20).
+    """
+    inferred = Transaction.objects.filter(pk=transaction.pk, inferred=True, late_stop_at__isnull=True)
+    if not inferred.update(late_stop_at=message.received_at, meter_stop_wh=meter_stop_wh):
+        return False
+    current_desk().ended_late(
+        TransactionEnded(
+            transaction_pk=transaction.pk,
+            meter_stop_wh=meter_stop_wh,
+            ended_at=ended_at,
+            received_at=message.received_at,
+            reason=reason,
+            readings=readings,
+        )
+    )
+    return True
+
+
+def note_lost(message: Message, *, transaction_id: str, id_tag: str) -> None:
+    """A fault of ours kept a transaction message from being applied: whoever follows that transaction must know."""
+    found = Transaction.objects.filter(
+        station=message.link.station_pk, transaction_id=transaction_id
+    ).values_list("pk", flat=True)
+    current_desk().lost(
+        MessageLost(
+            station_pk=message.link.station_pk,
+            transaction_pk=found.first(),
+            id_tag=id_tag,
+            action=message.action,
+            received_at=message.received_at,
+        )
+    )
 
 
 def _close(transaction: Transaction, **end: Any) -> bool:

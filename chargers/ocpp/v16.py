@@ -16,7 +16,13 @@ from chargers.facts import EvseStatus
 from chargers.ocpp import station
 from chargers.ocpp.numbers import read_integer, read_time
 from chargers.ocpp.station import Message, Reply
-from chargers.ocpp.v16_transactions import meter_values, start_transaction, stop_transaction, unapplied_start
+from chargers.ocpp.v16_transactions import (
+    meter_values,
+    note_lost,
+    start_transaction,
+    stop_transaction,
+    unapplied_start,
+)
 
 Handler = Callable[[Message], Reply]
 
@@ -41,6 +47,7 @@ class Route:
     needs_database: bool = True
     # For transaction messages: the answer when a fault of ours kept them from being applied.
     unapplied: Handler | None = None
+    note_lost: Callable[[Message], None] | None = None  # tells whom it concerns, in a transaction of its own
     before: str = ""  # failpoints
     after: str = ""
 
@@ -125,11 +132,19 @@ ROUTES: dict[str, Route] = {
     "StatusNotification": Route(status_notification),
     "Authorize": Route(authorize),
     "StartTransaction": Route(
-        start_transaction, unapplied=unapplied_start, before="F08_start_before_tx", after="F10_start_after_tx"
+        start_transaction,
+        unapplied=unapplied_start,
+        note_lost=note_lost,
+        before="F08_start_before_tx",
+        after="F10_start_after_tx",
     ),
-    "MeterValues": Route(meter_values, unapplied=_unapplied, after="F13_meter_after_tx"),
+    "MeterValues": Route(meter_values, unapplied=_unapplied, note_lost=note_lost, after="F13_meter_after_tx"),
     "StopTransaction": Route(
-        stop_transaction, unapplied=_unapplied_stop, before="F15_stop_before_tx", after="F17_stop_after_tx"
+        stop_transaction,
+        unapplied=_unapplied_stop,
+        note_lost=note_lost,
+        before="F15_stop_before_tx",
+        after="F17_stop_after_tx",
     ),
     "DataTransfer": Route(data_transfer, needs_database=False),
     "DiagnosticsStatusNotification": Route(acknowledge, needs_database=False),

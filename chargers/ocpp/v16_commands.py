@@ -10,11 +10,13 @@ from typing import Any
 
 from ocpp.charge_point import remove_nones, snake_to_camel_case
 from ocpp.v16 import call
+from ocpp.v16.enums import ChargingProfileKindType, ChargingProfilePurposeType, ChargingRateUnitType
 
 from chargers.facts import CommandAction, CommandOutcome
 from chargers.ocpp.frames import CallError, CallResult
 
 MOST_KEYS = 500
+ZERO_POWER_PROFILE = 7000  # plus the connector: another profile of that id would be replaced (§5.16)
 LONGEST_VALUE = 500
 _SECRET_KEY = re.compile(
     r"AuthorizationKey|Password|Passphrase|Secret|Token|PrivateKey|ApiKey", re.IGNORECASE
@@ -50,6 +52,10 @@ def _build(action: CommandAction, arguments: dict[str, Any]) -> Any:
             )
         case CommandAction.STOP:
             return call.RemoteStopTransaction(transaction_id=int(arguments["transaction_id"]))
+        case CommandAction.CUT_POWER:
+            return call.SetChargingProfile(
+                connector_id=int(arguments["evse"]), cs_charging_profiles=_zero_power(arguments)
+            )
         case CommandAction.UNLOCK:
             return call.UnlockConnector(connector_id=int(arguments["evse"]))
         case CommandAction.RESET:
@@ -62,6 +68,22 @@ def _build(action: CommandAction, arguments: dict[str, Any]) -> Any:
             return call.GetConfiguration(key=arguments.get("keys") or None)
         case CommandAction.WRITE_CONFIGURATION:
             return call.ChangeConfiguration(key=arguments["key"], value=arguments["value"])
+
+
+def _zero_power(arguments: dict[str, Any]) -> dict[str, Any]:
+    """A profile that leaves its transaction no power, above every other one (OCPP 1.6 §3.13, §7.8)."""
+    unit = ChargingRateUnitType.amps if arguments["in_amperes"] else ChargingRateUnitType.watts
+    return {
+        "charging_profile_id": ZERO_POWER_PROFILE + int(arguments["evse"]),
+        "transaction_id": int(arguments["transaction_id"]),
+        "stack_level": int(arguments["stack_level"]),
+        "charging_profile_purpose": ChargingProfilePurposeType.tx_profile,
+        "charging_profile_kind": ChargingProfileKindType.relative,
+        "charging_schedule": {
+            "charging_rate_unit": unit,
+            "charging_schedule_period": [{"start_period": 0, "limit": 0}],
+        },
+    }
 
 
 def read_answer(action: CommandAction, frame: CallResult | CallError) -> Answer:

@@ -1,10 +1,12 @@
 """OCPP 1.6J StartTransaction, MeterValues and StopTransaction: never refused, always judged."""
 
 import hashlib
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import orjson
 
+from chargers.facts import MeterReading
 from chargers.failpoints import failpoint
 from chargers.models import ChargingStation, Transaction
 from chargers.ocpp import station
@@ -93,24 +95,45 @@ def stop_transaction(message: Message) -> Reply:
         return answer
     meter_stop_wh, meter_problem = read_register_wh(message.payload.get("meterStop"))
     ended_at, time_problem = read_time(message.payload.get("timestamp"), message.received_at)
-    first = station.end_transaction(
-        message,
-        transaction,
-        meter_stop_wh=meter_stop_wh,
-        ended_at=ended_at,
-        reason=_reason(message.payload.get("reason")),
-        readings=read_meter_values(message.payload.get("transactionData"), message.received_at),
+    end = _End(
+        meter_stop_wh,
+        ended_at,
+        _reason(message.payload.get("reason")),
+        read_meter_values(message.payload.get("transactionData"), message.received_at),
     )
-    if not first:
-        repeated = transaction.meter_stop_wh == meter_stop_wh and not transaction.inferred
-        if not repeated:
-            keep_evidence(message, "the transaction was already closed with other values", transaction)
+    if not station.end_transaction(message, transaction, **end._asdict()):
+        _stop_again(message, transaction, end)
         return answer
     problem = "; ".join(filter(None, (message.problem, meter_problem, time_problem)))
     if problem:
         keep_evidence(message, problem, transaction)
     failpoint("F16_stop_in_tx")
     return Reply(answer.payload, transaction_pk=transaction.pk)
+
+
+class _End(NamedTuple):
+    """The end of a transaction as a stop tells it."""
+
+    meter_stop_wh: int | None
+    ended_at: datetime
+    reason: str
+    readings: tuple[MeterReading, ...]
+
+
+def _stop_again(message: Message, transaction: Transaction, end: _End) -> None:
+    """A stop of a transaction that is closed: the charger's own end after ours, a repeat, or another end."""
+    if station.end_transaction_late(message, transaction, **end._asdict()):
+        keep_evidence(message, "came after the transaction had been closed by inference", transaction)
+        return
+    transaction.refresh_from_db()
+    if transaction.meter_stop_wh != end.meter_stop_wh:
+        keep_evidence(message, "the transaction was already closed with other values", transaction)
+
+
+def note_lost(message: Message) -> None:
+    """Tell whom it concerns that a fault of ours kept this message from being applied."""
+    named = read_integer(message.payload.get("transactionId"))
+    station.note_lost(message, transaction_id=str(named), id_tag=_id_tag(message.payload))
 
 
 def _metered_transaction(owner: ChargingStation, message: Message) -> tuple[Transaction | None, str]:

@@ -8,6 +8,7 @@ from typing import Any
 from chargers.facts import (
     CommandSettled,
     EvseStatusChanged,
+    MessageLost,
     StartAnswer,
     StationBooted,
     TransactionEnded,
@@ -24,6 +25,7 @@ class FakeDesk:
     look_again_at: datetime | None = None
     next_looks: list[datetime | None] = field(default_factory=list)
     told: list[Any] = field(default_factory=list)
+    late: list[TransactionEnded] = field(default_factory=list)
     looks: list[tuple[int, datetime]] = field(default_factory=list)
     asked_tags: list[str] = field(default_factory=list)
     on: dict[str, Callable[[Any], None]] = field(default_factory=dict)
@@ -42,6 +44,12 @@ class FakeDesk:
 
     def ended(self, fact: TransactionEnded) -> None:
         self._note("ended", fact)
+
+    def ended_late(self, fact: TransactionEnded) -> None:
+        self.late.append(fact)
+
+    def lost(self, fact: MessageLost) -> None:
+        self._note("lost", fact)
 
     def look_again(self, *, transaction_pk: int, at: datetime) -> datetime | None:
         self.looks.append((transaction_pk, at))

@@ -98,6 +98,7 @@ def test_a_new_start_where_one_is_open_closes_the_forgotten_one(server: str, des
     assert new["transactionId"] != old["transactionId"]
     (ended,) = desk.of(TransactionEnded)
     assert (ended.transaction_pk, ended.meter_stop_wh, ended.reason) == (forgotten.pk, None, "Inferred")
+    assert [late.transaction_pk for late in desk.late] == [forgotten.pk]
     assert Transaction.objects.get(id_tag="TAG2").stopped_at is None
     assert StationMessage.objects.filter(transaction=forgotten).count() == 2  # the inference, the late stop
 

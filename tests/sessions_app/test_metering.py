@@ -5,7 +5,8 @@ from random import Random
 
 import pytest
 
-from sessions_app.metering import Point, Story, Track, clock_skew_seconds, settle, take
+from sessions_app.meter_story import Story, settle
+from sessions_app.metering import Point, Track, clock_skew_seconds, take
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 POWER_W = 22_000  # 22 kW: 91.7 Wh in 15 s
