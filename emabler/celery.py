@@ -5,8 +5,9 @@ A task is only a wake-up for a row. Whatever Redis or a killed worker loses, the
 
 import os
 
-from celery import Celery
+from celery import Celery, Task, signals
 from django.conf import settings
+from django.utils import timezone
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "emabler.settings")
 
@@ -39,3 +40,12 @@ def _plan_sweeps(sender: Celery, **_: object) -> None:
             "schedule": 6 * 3600.0,
         },
     }
+
+
+@signals.task_success.connect
+def _note_sweep(sender: Task, **_: object) -> None:
+    """A sweep ran to its end: whoever watches them must see it."""
+    from emabler import sweeps  # its rows exist once Django is set up, which this module comes before
+
+    if sender.name in sweeps.watched():
+        sweeps.note(sender.name, timezone.now())

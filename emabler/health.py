@@ -8,8 +8,10 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from emabler import sweeps
 from emabler.running.worker import worker_of_this_process
 
 logger = logging.getLogger(__name__)
@@ -81,8 +83,16 @@ def _wake_ups() -> None:
         raise NotReady("the worker has stopped")
 
 
+def _sweeps() -> None:
+    """Whatever else fails, the sweeps find it; so they must run, in whichever process."""
+    late = sweeps.late(timezone.now())
+    if late:
+        raise NotReady(f"late: {', '.join(late)}; is a worker running, with its beat?")
+
+
 CHECKS: dict[str, Callable[[], None]] = {
     "database": _database,
     "migrations": _migrations,
     "wake_ups": _wake_ups,
+    "sweeps": _sweeps,
 }

@@ -34,7 +34,8 @@ def follow_session(session_id: str) -> None:
         results.decide_for(payment.session.pk, now=timezone.now())
     if payment.session.is_over:
         settlement.settle(payment.pk, now=timezone.now())
-    session_alerts.take(payment.pk, now=timezone.now())
+    if payment.session.alert:
+        session_alerts.take(payment.pk, now=timezone.now())
     settlement.tell_session_updated(payment, now=timezone.now())
 
 

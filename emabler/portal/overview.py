@@ -10,6 +10,7 @@ from datetime import datetime
 from django.db.models import Count, Q
 
 from chargers.models import EVSE, ChargingStation
+from emabler import sweeps
 from emabler.portal import words
 from emabler.portal.words import Sign
 from payments.models import Payment
@@ -100,6 +101,7 @@ class Overview:
     payments_open: int
     payments_flagged: int
     hidden_stations: int
+    late_sweeps: list[str]
     updated: str
 
 
@@ -126,6 +128,7 @@ def overview(now: datetime) -> Overview:
         payments_open=money["open"],
         payments_flagged=money["flagged"],
         hidden_stations=len(stations) - len(shown),
+        late_sweeps=sweeps.late(now),
         updated=f"{now:%H:%M:%S} UTC",
     )
 

@@ -1,11 +1,14 @@
 """The probes tell an orchestrator the truth."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
-from emabler import health
+from emabler import health, sweeps
+from emabler.models import SweepRun
 from emabler.running import worker
 from tests.servers import free_port
 
@@ -18,6 +21,7 @@ class _Worker:
 @pytest.fixture
 def _working(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "_of_this_process", _Worker(alive=True))
+    monkeypatch.setattr(sweeps, "_started_at", timezone.now())
 
 
 def _checks(client: Client) -> tuple[int, dict[str, Any]]:
@@ -34,7 +38,8 @@ def test_a_process_that_answers_is_alive(client: Client) -> None:
 @pytest.mark.django_db
 @pytest.mark.usefixtures("_working")
 def test_ready_when_database_migrations_and_worker_are(client: Client) -> None:
-    assert _checks(client) == (200, {"database": "ok", "migrations": "ok", "wake_ups": "ok"})
+    parts = {"database": "ok", "migrations": "ok", "wake_ups": "ok", "sweeps": "ok"}
+    assert _checks(client) == (200, parts)
 
 
 @pytest.mark.django_db
@@ -64,6 +69,22 @@ def test_not_ready_while_migrations_wait(client: Client, monkeypatch: pytest.Mon
 
     assert status == 503
     assert "migrations are waiting" in checks["migrations"]
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("_working")
+def test_not_ready_when_no_sweep_has_run_for_long(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeps, "_started_at", timezone.now() - timedelta(hours=1))
+    for task in sweeps.watched():
+        SweepRun.objects.create(task=task, ran_at=timezone.now())
+    assert _checks(client)[0] == 200
+    long_ago = timezone.now() - timedelta(minutes=10)
+    SweepRun.objects.filter(task="sessions_app.tasks.sweep_sessions").update(ran_at=long_ago)
+
+    status, checks = _checks(client)
+
+    assert status == 503
+    assert "late: sessions_app.tasks.sweep_sessions;" in checks["sweeps"]
 
 
 @pytest.mark.django_db
