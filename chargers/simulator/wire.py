@@ -74,8 +74,8 @@ class Wire:
         try:
             async for text in self._socket:
                 await self._take(json.loads(text))
-        except ConnectionClosed:
-            pass
+        except (ConnectionClosed, NotConnected):
+            pass  # the latter: it went away while a command was being answered
         finally:
             for future in self._waiting.values():
                 if not future.done():

@@ -6,13 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from unittest.mock import AsyncMock
 
 import pytest
 from django.db import transaction
 from django.utils import timezone
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosedError
 
 from chargers import commands
 from chargers.facts import (
@@ -27,6 +30,7 @@ from chargers.models import EVSE, ChargingStation, Transaction
 from chargers.simulator.obedience import REACTION_SECONDS, Obedience
 from chargers.simulator.options import Fault, Options
 from chargers.simulator.station import SimulatedStation
+from chargers.simulator.wire import Wire
 from tests.chargers.fake_desk import FakeDesk
 from tests.chargers.parts import PASSWORD, RunningSimulator, eventually, make_station
 from tests.servers import ROOT
@@ -95,6 +99,24 @@ async def test_a_cable_that_is_plugged_in_at_once_begins_one_transaction(
 
     assert accepted == {"status": "Accepted"}
     assert [each["event"] for each in happened].count("started") == 1
+
+
+class DyingSocket:
+    """Brings one command, and is gone before it is answered."""
+
+    close_code = None
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        yield json.dumps([2, "1", "RemoteStopTransaction", {"transactionId": 1}])
+
+    async def send(self, text: str) -> None:
+        raise ConnectionClosedError(None, None)
+
+
+async def test_a_socket_that_dies_before_a_command_is_answered_ends_the_connection_only() -> None:
+    wire = Wire(cast("ClientConnection", DyingSocket()), lambda *_: {"status": "Accepted"}, 1.0)
+
+    assert await wire.read() is None
 
 
 def test_no_cable_means_no_transaction(server: str, desk: FakeDesk) -> None:
