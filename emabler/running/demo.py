@@ -1,11 +1,7 @@
 """The demo: a small network from a file, with secrets of this installation, and its chargers as processes."""
 
-import ctypes
 import json
-import os
-import signal
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from io import StringIO
@@ -15,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 
+from emabler.running import children
 from emabler.secrets import read_secret
 from payments.simulator import credentials
 
@@ -22,7 +19,6 @@ NETWORK_FILE = Path(__file__).resolve().parent.parent / "demo" / "network.json"
 OCPP_PASSWORD_LENGTH = 40  # OCPP 1.6 security whitepaper §2.4: 16 to 40 bytes
 PLUG_AFTER_SECONDS = 4.0  # how long the demo's driver takes from the tap to the cable
 LEAVE_AFTER_SECONDS = 8.0  # and from the end of charging to driving off
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +29,17 @@ class DemoCharger:
     password: str
     connectors: int
     power_kw: float
+
+
+@dataclass(frozen=True, slots=True)
+class DemoPtp:
+    """What the simulated PTP over OCPI must know of itself."""
+
+    name: str
+    country_code: str
+    party_id: str
+    role: str
+    terminal_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +69,18 @@ class DemoNetwork:
         ]
 
     @property
-    def terminal_ids(self) -> list[str]:
-        """The terminals that have a virtual terminal page."""
-        return [terminal["terminal_id"] for terminal in self.document["terminals"]]
+    def native_terminals(self) -> dict[str, dict[str, Any]]:
+        """The terminals that speak our native API, with their PTP."""
+        ptps = {ptp["name"]: ptp for ptp in self.document["ptps"]}
+        listed = self.document["terminals"]
+        return {each["terminal_id"]: ptps[each["ptp"]] for each in listed if each["ptp"] in ptps}
+
+    @property
+    def ptp_over_ocpi(self) -> DemoPtp:
+        """The platform whose terminals speak OCPI."""
+        (party,) = self.document["ocpi_parties"]
+        terminals = (each for each in self.document["terminals"] if each["ptp"] == party["name"])
+        return DemoPtp(**party, terminal_ids=tuple(each["terminal_id"] for each in terminals))
 
 
 def demo_network() -> DemoNetwork:
@@ -94,10 +110,8 @@ def seed(network: DemoNetwork) -> None:
         json.dump(network.document, file)
         file.flush()
         call_command("import_network", file.name, stdout=StringIO())
-    ptps = {ptp["name"]: ptp for ptp in network.document["ptps"]}
-    for terminal in network.document["terminals"]:
-        ptp = ptps[terminal["ptp"]]
-        credentials.save(terminal["terminal_id"], ptp["api_key"], ptp["webhook_secret"])
+    for terminal_id, ptp in network.native_terminals.items():
+        credentials.save(terminal_id, ptp["api_key"], ptp["webhook_secret"])
 
 
 class SimulatedChargers:
@@ -109,21 +123,14 @@ class SimulatedChargers:
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
-        """Start all of them; call it from the main thread, whose end is the signal for theirs."""
+        """Start all of them, from the main thread."""
         self._processes = [self._start(charger) for charger in self._chargers]
 
     def stop(self, *, timeout_seconds: float) -> None:
         """End all of them, by force after `timeout_seconds`."""
-        for process in self._processes:
-            process.terminate()
-        for process in self._processes:
-            try:
-                process.wait(timeout_seconds)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        children.end(self._processes, timeout_seconds=timeout_seconds)
 
-    def _start(self, charger: DemoCharger) -> subprocess.Popen[bytes]:
+    def _start(self, charger: DemoCharger) -> "subprocess.Popen[bytes]":
         options = {
             "--url": self._ocpp_url,
             "--password": charger.password,
@@ -136,21 +143,4 @@ class SimulatedChargers:
         words = [f"{name}={value}" for name, value in options.items()]
         log = settings.VAR_DIR / f"charger-{charger.identity}.log"
         with log.open("wb") as output:
-            return subprocess.Popen(  # noqa: S603  (our own command, arguments from our own file)
-                [sys.executable, "manage.py", "simulate_charger", charger.identity, *words],
-                cwd=settings.BASE_DIR,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
-                stdin=subprocess.PIPE,  # nobody writes; a simulator also takes words from there
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                preexec_fn=_end_with_parent,
-            )
-
-
-def _end_with_parent() -> None:
-    """Have the kernel end this child when its parent dies, even by `kill -9` (Linux only).
-
-    Left over, it would fight the restarted demo's charger for the same identity.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+            return children.start("simulate_charger", charger.identity, *words, output=output)

@@ -72,7 +72,8 @@ def terminal_screen(view: View) -> View:
                 response = view(request, platform, **rest)
             except (ApiTrouble, ApiProblem) as trouble:
                 status = 404 if isinstance(trouble, ApiProblem) and trouble.status == 404 else 503
-                response = _show(request, terminal_id, "out_of_order", status=status)
+                again = status == 503 and request.method == "GET"
+                response = _show(request, terminal_id, "out_of_order", status=status, looks_again=again)
         response["Cache-Control"] = "no-store"
         return response
 

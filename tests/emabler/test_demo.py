@@ -1,4 +1,4 @@
-"""The demo: its secrets belong to the installation, and its chargers never outlive it."""
+"""The demo: its secrets belong to the installation, and its simulators never outlive it."""
 
 import time
 from pathlib import Path
@@ -20,6 +20,7 @@ def test_the_demo_network_ships_no_secret() -> None:
     assert '"password"' not in shipped
     assert '"api_key"' not in shipped
     assert '"webhook_secret"' not in shipped
+    assert '"token_a"' not in shipped
 
 
 def test_every_start_of_one_installation_uses_the_same_generated_secrets() -> None:
@@ -43,7 +44,8 @@ def test_the_demo_prints_what_to_open(demo_env: Env, running_server: RunningServ
 
     for place in (
         f"{url}/   (user admin)",
-        f"{url}/terminal/",
+        f"Virtual terminal         {url}/terminal/DEMO-T1/",
+        f"Virtual terminal (OCPI)  {url}/terminal/DEMO-T2/",
         f"{url}/api/docs/",
         f"{url.replace('http', 'ws')}/ocpp/",
     ):
@@ -51,44 +53,60 @@ def test_the_demo_prints_what_to_open(demo_env: Env, running_server: RunningServ
     assert "Admin password" in output
 
 
-def test_chargers_of_a_killed_demo_end_with_it(demo_env: Env, running_server: RunningServer) -> None:
+def test_simulators_of_a_killed_demo_end_with_it(demo_env: Env, running_server: RunningServer) -> None:
     url, process = running_server(demo_env, "--demo")
-    chargers = _wait_for_chargers(url, count=2)
+    simulators = _wait_for_simulators(url, count=3)
 
     process.kill()
     process.wait()
 
-    _wait_until_gone(chargers)
+    _wait_until_gone(simulators)
 
 
 def test_a_demo_starts_again_on_what_the_last_one_left(demo_env: Env, running_server: RunningServer) -> None:
-    _, process = running_server(demo_env, "--demo")
+    """Both terminals work again: the PTP's process has another address now, and tells it."""
+    first, process = running_server(demo_env, "--demo")
+    _wait_for_terminals(first)
     servers.stop(process)
 
-    url, _ = running_server(demo_env, "--demo")
+    second, _ = running_server(demo_env, "--demo")
+    _wait_for_terminals(second)
 
     assert process.returncode == 0
-    assert httpx.get(f"{url}/readyz").status_code == 200
+    assert httpx.get(f"{second}/readyz").status_code == 200
+    assert "ended" not in servers.output_of(demo_env, second)
 
 
-def _wait_for_chargers(url: str, *, count: int) -> list[int]:
-    """Return the process ids of the simulated chargers that were started for the server at `url`."""
-    port = url.rpartition(":")[2]
+def _wait_for_terminals(url: str) -> None:
+    """Wait until both virtual terminals have a connector that can be chosen."""
+    deadline = time.monotonic() + 2 * servers.STARTUP_SECONDS
+    for terminal_id in ("DEMO-T1", "DEMO-T2"):
+        page = f"/terminal/{terminal_id}/start/"
+        while f'href="{page}' not in httpx.get(f"{url}{page}", timeout=servers.STARTUP_SECONDS).text:
+            assert time.monotonic() < deadline, f"{terminal_id} sells nothing"
+            time.sleep(0.2)
+
+
+def _wait_for_simulators(url: str, *, count: int) -> list[int]:
+    """Return the process ids of the simulators that were started for the server at `url`."""
+    places = (f"{url.replace('http', 'ws', 1)}/ocpp", f"{url}/ocpi")
     deadline = time.monotonic() + servers.STARTUP_SECONDS
     while time.monotonic() < deadline:
         found = [
-            pid for pid, words in _processes() if "simulate_charger" in words and f":{port}/ocpp" in words
+            pid
+            for pid, words in _processes()
+            if "manage.py simulate_" in words and any(place in words for place in places)
         ]
         if len(found) == count:
             return found
         time.sleep(0.05)
-    raise AssertionError(f"expected {count} simulated chargers")
+    raise AssertionError(f"expected {count} simulators")
 
 
 def _wait_until_gone(pids: list[int]) -> None:
     deadline = time.monotonic() + servers.STARTUP_SECONDS
     while any(pid in pids for pid, words in _processes() if words):
-        assert time.monotonic() < deadline, "a simulated charger outlived its demo"
+        assert time.monotonic() < deadline, "a simulator outlived its demo"
         time.sleep(0.05)
 
 

@@ -229,5 +229,6 @@ class PtpSimulator:
         self.emit(how, version=self.registrar.now.version)
         if how == "registered":
             self.owner.tell_all_again()
-            self._looked_at = float("-inf")
+        # A look that was under way showed a token that is good no longer.
+        self._looked_at = float("-inf")
         self._wake.set()
