@@ -13,6 +13,9 @@ from typing import Any, Final, NoReturn
 
 MAX_BYTES = 256 * 1024  # no honest message is larger; the same bound as DATA_UPLOAD_MAX_MEMORY_SIZE
 MAX_DEPTH = 10  # ours have three levels, OCPI's seven
+# 1e1000000 is nine characters, and a minute of work for whoever writes its digits down.
+LONGEST_NUMBER = 100
+MAX_EXPONENT = 100
 _CONSTANTS: Final = {None: "null", True: "true", False: "false"}
 REFUSED_CATEGORIES = ("Cc", "Cs")  # control characters, halves of surrogate pairs
 
@@ -28,7 +31,7 @@ def loads(raw: bytes, *, most_bytes: int = MAX_BYTES) -> Any:
     try:
         value = json.loads(
             raw.decode("utf-8"),
-            parse_float=Decimal,
+            parse_float=_decimal,
             parse_constant=_refuse_constant,
             object_pairs_hook=_without_doubles,
         )
@@ -40,6 +43,13 @@ def loads(raw: bytes, *, most_bytes: int = MAX_BYTES) -> Any:
         raise UnreadableJson(f"The body is not JSON in UTF-8: {str(error)[:200]}") from None
     _check(value)
     return value
+
+
+def _decimal(text: str) -> Decimal:
+    number = Decimal(text)
+    if len(text) > LONGEST_NUMBER or abs(number.adjusted()) > MAX_EXPONENT:
+        raise UnreadableJson("A number is too long, or too far from 1.")
+    return number
 
 
 def _refuse_constant(name: str) -> NoReturn:

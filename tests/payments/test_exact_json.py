@@ -54,6 +54,14 @@ def test_numbers_with_a_fraction_are_decimal():
     assert isinstance(loads(b"[0.1]")[0], Decimal)
 
 
+@pytest.mark.parametrize(
+    "number", [b"1e1000000", b"1e999999999", b"0e999999999", b"1.5e-999999", b"0." + b"1" * 200]
+)
+def test_a_number_that_takes_a_minute_to_write_down_is_refused(number):
+    with pytest.raises(UnreadableJson):
+        loads(b'{"a": ' + number + b"}")
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(raw):
     with contextlib.suppress(UnreadableJson):

@@ -1,5 +1,7 @@
 """Tokens: stored and given back as they came, and nobody sees another platform's."""
 
+import json
+
 import pytest
 
 from payments.models import StoredToken
@@ -20,6 +22,15 @@ def test_a_token_is_stored_changed_and_given_back(ptp):
     changed = document | {"valid": False, "last_updated": "2026-02-01T00:00:00Z"}
     assert said(ptp.send("PUT", path(document), changed)) == (1000, None)
     assert said(ptp.send("GET", path(document) + "/")) == (1000, changed)
+
+
+@pytest.mark.parametrize("number", ["1e1000000", "1e999999999"])
+def test_a_number_that_would_hold_a_worker_up_is_refused_where_nobody_reads_it(ptp, number):
+    document = token(type="RFID")
+    raw = json.dumps(document | {"unknown": 0}).replace('"unknown": 0', f'"unknown": {number}').encode()
+
+    assert said(ptp.send("PUT", path(document), raw=raw), 400)[0] == 2000
+    assert not StoredToken.objects.exists()
 
 
 def test_a_patch_changes_what_it_names(ptp):
