@@ -150,9 +150,12 @@ def check_form(url: str) -> None:
     try:
         target = httpx.URL(url)
         userinfo = bool(target.userinfo or urlsplit(url).username)
+        # Python's own rules for names: a label that is empty or too long has no address anywhere.
+        _host_of(target).encode("idna")
+        host = target.host
     except (httpx.InvalidURL, ValueError):
         raise Refused("the address is not a URL") from None
-    if target.scheme not in ("https", "http") or not target.host:
+    if target.scheme not in ("https", "http") or not host:
         raise Refused("the address must be an https URL")
     if userinfo:
         raise Refused("the address must not carry a user or a password")

@@ -143,19 +143,30 @@ def deliver(message_id: uuid.UUID, *, now: datetime, probing: bool = False) -> b
         return False
     began = time.monotonic()
     failpoint("F18_delivery_claimed")
-    carrier = _carriers.get(message.topic)
-    if carrier is None:
-        why = f"nobody carries {message.topic}"
-        result = Delivery(delivered=False, error=why, permanent=True, called=False)
-    else:
-        failpoint("F19_delivery_before_http")
-        result = carrier(message)
-        failpoint("F20_delivery_after_http")
+    result = _carried(message)
     after = now + timedelta(seconds=time.monotonic() - began)
     _note(message, result, after)
     failpoint("F22_delivery_after_tx")
     _note_peer(message, result, after)
     return result.delivered
+
+
+def _carried(message: OutboxMessage) -> Delivery:
+    """Let the topic's carrier try. A fault of ours is a failed attempt: uncounted, it would be repeated for ever
+    and keep those behind it in its lane waiting as long.
+    """
+    carrier = _carriers.get(message.topic)
+    if carrier is None:
+        why = f"nobody carries {message.topic}"
+        return Delivery(delivered=False, error=why, permanent=True, called=False)
+    failpoint("F19_delivery_before_http")
+    try:
+        result = carrier(message)
+    except Exception as error:
+        logger.exception("message %s cannot be carried", message.pk)
+        result = Delivery(delivered=False, error=f"fault: {type(error).__name__}", called=False)
+    failpoint("F20_delivery_after_http")
+    return result
 
 
 def _claim(message_id: uuid.UUID, now: datetime, *, probing: bool = False) -> OutboxMessage | None:

@@ -14,8 +14,9 @@ LONGEST_BODY: Final = 8_000
 LONGEST_ID: Final = 64
 _HIDDEN: Final = "…"
 # The credentials token, wherever it stands, and what looks like a card number in anything a PTP tells.
-_TOKEN: Final = re.compile(r'("token"\s*:\s*")[^"]*(")')
-_CARD_NUMBER: Final = re.compile(r"(?<![0-9A-Za-z-])(?:[0-9][ -]?){9,}([0-9]{4})(?![0-9A-Za-z-])")
+# A body may have been cut in the middle of one; bounds keep a hostile body from taking a second.
+_TOKEN: Final = re.compile(r'("token"\s*:\s*")(?:[^"\\]|\\(?:.|\Z))*+("|\Z)', re.DOTALL)
+_CARD_NUMBER: Final = re.compile(r"(?<![0-9A-Za-z-])(?:[0-9][ -]?){9,60}([0-9]{4})(?![0-9A-Za-z-])")
 
 
 def redacted(body: str) -> str:

@@ -17,10 +17,11 @@ from sessions_app.models import Session
 _RELEASED: Final = (PaymentState.RELEASING, PaymentState.RELEASED)
 
 
-def payments_of(connection: OcpiConnection, parties: frozenset[Party]) -> QuerySet[Payment]:
-    """Return what came by a connection for some of our parties, with all that `session_values` reads."""
+def payments_of(connection: OcpiConnection, parties: frozenset[Party] | None = None) -> QuerySet[Payment]:
+    """Return what came by a connection, for some of our parties or for all, with all that `session_values` reads."""
+    of = Q() if parties is None else of_parties(parties, prefix="session__evse__site__")
     return (
-        Payment.objects.filter(of_parties(parties, prefix="session__evse__site__"), connection=connection)
+        Payment.objects.filter(of, connection=connection)
         .select_related("session__connector", "session__evse__site")
         .defer("session__cost_state", "session__meter_state", "session__tariff_snapshot")
     )

@@ -41,12 +41,11 @@ def stamp_due(connection: OcpiConnection) -> None:
         ToldCdr.objects.bulk_create(due)
 
 
-def told(connection: OcpiConnection, parties: frozenset[Party]) -> QuerySet[ToldCdr]:
-    """Return what a platform is told of some of our parties, with all that `document` reads."""
+def told(connection: OcpiConnection, parties: frozenset[Party] | None = None) -> QuerySet[ToldCdr]:
+    """Return what a platform is told, of some of our parties or of all, with all that `document` reads."""
+    of = Q() if parties is None else of_parties(parties, prefix="payment__session__evse__site__")
     return (
-        ToldCdr.objects.filter(
-            of_parties(parties, prefix="payment__session__evse__site__"), connection=connection
-        )
+        ToldCdr.objects.filter(of, connection=connection)
         .select_related(
             "connection",
             "payment__receipt",
@@ -105,8 +104,9 @@ def _newest(connection: OcpiConnection) -> datetime | None:
 
 
 def _horizon(connection: OcpiConnection) -> datetime | None:
+    """Older payments have their stamps; a stamp from a clock that was ahead for a while must not hide any."""
     newest = _newest(connection)
-    return newest - _LONGEST_TRANSACTION if newest else None
+    return min(newest, timezone.now()) - _LONGEST_TRANSACTION if newest else None
 
 
 def _due(connection: OcpiConnection, horizon: datetime | None) -> list[ToldCdr]:

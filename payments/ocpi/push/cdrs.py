@@ -15,7 +15,7 @@ from django.utils import timezone
 from payments import decisions, outbox, settlement
 from payments.errors import WrongState
 from payments.models import OcpiConnection, OutboxMessage, Payment, ToldCdr
-from payments.ocpi import connections, told_cdrs
+from payments.ocpi import told_cdrs
 from payments.ocpi.push import remembered, sending
 from payments.ocpi.push.client import Answer
 from payments.ocpi.push.remembered import Kind
@@ -34,6 +34,9 @@ def carry(message: OutboxMessage, connection: OcpiConnection) -> Delivery:
     if not connection.endpoint(MODULE):
         return outbox.nothing_to_tell(_POLLS)
     found = _told(connection).filter(payment=uuid.UUID(message.subject), cdr__credit_of=None).first()
+    if found is None and _is_to_be_captured(message):
+        # Whatever hides it, the money must not be forgotten: asked again later, and shown to staff meanwhile.
+        return Delivery(delivered=False, error="its CDR is not to be found", called=False)
     if found is None:
         return outbox.nothing_to_tell("there is no CDR of it")
     delivery = _push(message, connection, found)
@@ -59,8 +62,13 @@ def carry_credit(message: OutboxMessage, connection: OcpiConnection) -> Delivery
 
 
 def _told(connection: OcpiConnection) -> QuerySet[ToldCdr]:
+    """What came by this connection, also for a party whose contract has ended: it holds the driver's money."""
     told_cdrs.stamp_due(connection)
-    return told_cdrs.told(connection, connections.parties_of(connection))
+    return told_cdrs.told(connection)
+
+
+def _is_to_be_captured(message: OutboxMessage) -> bool:
+    return Payment.objects.filter(pk=message.subject, state=PaymentState.CAPTURING).exists()
 
 
 def _push(message: OutboxMessage, connection: OcpiConnection, told: ToldCdr) -> Delivery:
@@ -106,8 +114,12 @@ def _is_there(connection: OcpiConnection, document: dict[str, Any], location: st
 
 def _location(endpoint: str, answer: Answer) -> str:
     """Where the platform says that the CDR is; elsewhere than at its own host we do not show our token."""
-    location = urljoin(endpoint, answer.headers.get("Location", "").strip())
-    return location if location != endpoint and urlsplit(location)[:2] == urlsplit(endpoint)[:2] else ""
+    try:
+        location = urljoin(endpoint, answer.headers.get("Location", "").strip())
+        is_theirs = urlsplit(location)[:2] == urlsplit(endpoint)[:2]
+    except ValueError:  # no address at all; the CDR has arrived all the same
+        return ""
+    return location if location != endpoint and is_theirs else ""
 
 
 def _releases(told: ToldCdr) -> bool:

@@ -3,6 +3,7 @@
 Whoever calls holds no database transaction: a peer that is slow must not hold our rows.
 """
 
+import math
 import re
 import time
 import uuid
@@ -41,6 +42,14 @@ class BadAnswer(CallFailed):
     def __init__(self, message: str, *, http_status: int, ocpi_status: int | None = None) -> None:
         super().__init__(message)
         self.http_status, self.ocpi_status = http_status, ocpi_status
+
+
+class Unfinished(CallFailed):
+    """There was no time for the whole of a list; `next_url` is where it goes on, "" where nothing came yet."""
+
+    def __init__(self, message: str, *, next_url: str) -> None:
+        super().__init__(message)
+        self.next_url = next_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,16 +121,20 @@ def pages(
     *,
     query: Mapping[str, str] | None = None,
     module: str = "",
+    until: float = math.inf,
     to_party: Party | None = None,
     from_party: Party | None = None,
 ) -> Iterator[list[Any]]:
     """Yield a list page after page, as far as the `next` links lead (OCPI 2.3.0 transport_and_format).
 
-    Raises Refused, Unreachable, BadAnswer; the latter also for a link to another host, which must not get
-    our token, and for lists without an end.
+    No page is asked for after `until`, in seconds of `time.monotonic`. Raises Unfinished then, and Refused,
+    Unreachable, BadAnswer; the latter also for a link to another host, which must not get our token, and for
+    lists without an end.
     """
     address, asked = url, {"limit": str(PAGE_LIMIT), **(query or {})}
     for _ in range(MOST_PAGES):
+        if time.monotonic() > until:
+            raise Unfinished("the list is longer than there was time for", next_url="" if asked else address)
         answer = call(
             connection,
             "GET",
@@ -139,10 +152,20 @@ def pages(
         if found is None:
             return
         # What was asked for stands in the link, with the place of the next page.
-        address, asked = urljoin(address, found[1].strip()), {}
+        address, asked = _next_address(address, found[1].strip()), {}
         if urlsplit(address)[:2] != urlsplit(url)[:2]:
             raise _bad("the next page is at another host", answer)
     raise BadAnswer(f"more than {MOST_PAGES} pages", http_status=200)
+
+
+def _next_address(address: str, link: str) -> str:
+    """The address that a link leads to, "" for one that is none."""
+    try:
+        found = urljoin(address, link)
+        urlsplit(found)
+    except ValueError:
+        return ""
+    return found
 
 
 def _bad(message: str, answer: Answer) -> BadAnswer:

@@ -5,10 +5,11 @@ already changes nothing (MONEY.md B28).
 """
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import F, Q
 
@@ -16,7 +17,8 @@ from payments import circuit
 from payments.models import OcpiConnection, Payment
 from payments.ocpi import booking, enrolment
 from payments.ocpi.push import client, remembered
-from payments.ocpi.push.client import CallFailed
+from payments.ocpi.push.client import CallFailed, Unfinished
+from payments.ocpi.push.remembered import Kind
 from payments.ocpi.push.terminals import endpoint_of as terminals_endpoint
 from payments.ocpi.push.terminals import module_endpoint
 from payments.ocpi.tariffs import utc_text
@@ -28,6 +30,9 @@ logger = logging.getLogger(__name__)
 OVERLAP: Final = timedelta(days=1)  # clocks differ, and a row may be stamped long before it is committed
 NIGHTLY: Final = timedelta(hours=23)
 WHEN_MISSED: Final = timedelta(minutes=15)  # between pulls while a confirmation is overdue
+# A platform whose list has no end, or whose answers drip, must not take a worker for hours; with one slow
+# answer at the end it is still below CELERY_TASK_TIME_LIMIT.
+PULL_FOR_SECONDS: Final = 20.0
 NEVER_GIVEN: Final = timedelta(hours=1)  # a platform that may not have the list at all
 
 
@@ -39,19 +44,20 @@ class Pulled:
     faults: tuple[str, ...] = ()
 
 
-def pull_terminals(connection: OcpiConnection, *, now: datetime) -> Pulled:
+def pull_terminals(connection: OcpiConnection, *, now: datetime, until: float | None = None) -> Pulled:
     """Fetch all terminals of a platform. Raises CallFailed."""
-    pulled = _pull(connection, terminals_endpoint(connection), enrolment.enrol, since=None, now=now)
+    address = terminals_endpoint(connection)
+    pulled = _pull(connection, address, enrolment.enrol, since=None, until=_until(until), now=now)
     OcpiConnection.objects.filter(pk=connection.pk).update(terminals_pulled_at=now)
     return pulled
 
 
-def pull_confirmations(connection: OcpiConnection, *, now: datetime) -> Pulled:
+def pull_confirmations(connection: OcpiConnection, *, now: datetime, until: float | None = None) -> Pulled:
     """Fetch the confirmations since the last pull, with a day of overlap, and book them. Raises CallFailed."""
     address = connection.confirmations_url or module_endpoint(connection, "financial-advice-confirmations")
     last = connection.confirmations_pulled_at
     since = None if last is None else last - OVERLAP
-    pulled = _pull(connection, address, booking.book, since=since, now=now)
+    pulled = _pull(connection, address, booking.book, since=since, until=_until(until), now=now)
     OcpiConnection.objects.filter(pk=connection.pk).update(confirmations_pulled_at=now)
     return pulled
 
@@ -62,6 +68,7 @@ def _pull(
     take: Callable[..., object],
     *,
     since: datetime | None,
+    until: float,
     now: datetime,
 ) -> Pulled:
     """Take page after page; an object that cannot be read keeps none of the others back."""
@@ -69,7 +76,7 @@ def _pull(
         raise client.Refused("the platform has no such list")
     query = {} if since is None else {"date_from": str(utc_text(since))}
     taken, faults = 0, []
-    for page in client.pages(connection, address, query=query, module="payments"):
+    for page in _pages(connection, address, query, until=until, now=now):
         for item in page:
             try:
                 take(connection, item, now=now)
@@ -78,6 +85,27 @@ def _pull(
                 faults.append(str(error)[:300])
                 logger.warning("an object pulled from %s cannot be taken: %s", connection.ptp.name, error)
     return Pulled(taken, tuple(faults))
+
+
+def _pages(
+    connection: OcpiConnection, address: str, query: dict[str, str], *, until: float, now: datetime
+) -> Iterator[list[Any]]:
+    """The pages of a list; one that was too long for the last pull goes on where that stopped."""
+    subject = f"rest:{remembered.digest(address)}"
+    rest = (remembered.recall(connection, Kind.LOOK, subject) or {}).get("next", "")
+    remembered.forget(connection, Kind.LOOK, subject)
+    try:
+        yield from client.pages(
+            connection, rest or address, query={} if rest else query, module="payments", until=until
+        )
+    except Unfinished as stopped:
+        if stopped.next_url:
+            remembered.note(connection, Kind.LOOK, subject, {"next": stopped.next_url}, now=now)
+        raise
+
+
+def _until(until: float | None) -> float:
+    return time.monotonic() + PULL_FOR_SECONDS if until is None else until
 
 
 def pull_due(now: datetime) -> int:
@@ -91,14 +119,16 @@ def pull_due(now: datetime) -> int:
     due = OcpiConnection.objects.select_related("ptp").filter(
         old | missed, state=OcpiConnection.State.REGISTERED
     )
-    return sum(
-        _pull_one(connection, now=now)
-        for connection in due.order_by(F("confirmations_pulled_at").asc(nulls_first=True))
-        if not circuit.is_open(connection.ptp)
-    )
+    until, pulled = _until(None), 0
+    for connection in due.order_by(F("confirmations_pulled_at").asc(nulls_first=True)):
+        if time.monotonic() > until:
+            break  # the others have their turn still, at the next look
+        if not circuit.is_open(connection.ptp):
+            pulled += _pull_one(connection, until=until, now=now)
+    return pulled
 
 
-def _pull_one(connection: OcpiConnection, *, now: datetime) -> bool:
+def _pull_one(connection: OcpiConnection, *, until: float, now: datetime) -> bool:
     """Pull both lists; a platform that never gave them is asked again in an hour."""
     pause = NEVER_GIVEN if connection.confirmations_pulled_at is None else WHEN_MISSED
     if not terminals_endpoint(connection) or not remembered.take_turn(
@@ -106,8 +136,8 @@ def _pull_one(connection: OcpiConnection, *, now: datetime) -> bool:
     ):
         return False
     try:
-        pull_confirmations(connection, now=now)
-        pull_terminals(connection, now=now)
+        pull_confirmations(connection, now=now, until=until)
+        pull_terminals(connection, now=now, until=until)
     except CallFailed as error:
         logger.warning("nothing could be pulled from %s: %s", connection.ptp.name, error)
         return False

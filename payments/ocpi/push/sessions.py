@@ -13,7 +13,6 @@ from django.utils import timezone
 from payments import outbox, settlement
 from payments.errors import WrongState
 from payments.models import OcpiConnection, OutboxMessage, Payment
-from payments.ocpi import connections
 from payments.ocpi.push import remembered, sending
 from payments.ocpi.push.client import Answer
 from payments.ocpi.push.remembered import Kind, digest
@@ -30,10 +29,10 @@ _SCALARS: Final = ("kwh", "total_cost")
 @sending.carrier
 def carry(message: OutboxMessage, connection: OcpiConnection) -> Delivery:
     """Tell how a session stands now; the subject is its payment."""
-    parties = connections.parties_of(connection)
-    payment = payments_of(connection, parties).filter(pk=message.subject).first()
+    # Also for a party whose contract has ended meanwhile: the platform holds the driver's money.
+    payment = payments_of(connection).filter(pk=message.subject).first()
     if payment is None:
-        return sending.impossible("the payment is gone, or none of a party that this platform may see")
+        return sending.impossible("the payment is gone")
     if not connection.endpoint(MODULE):
         return outbox.nothing_to_tell("the platform has no sessions; it polls")
     values = session_values(payment)
