@@ -9,6 +9,7 @@ from typing import Final
 
 from django.utils import timezone
 
+from chargers.failpoints import failpoint
 from payments import outbox
 from payments.models import OcpiCommand, OcpiConnection, OutboxMessage
 from payments.ocpi import results
@@ -33,6 +34,7 @@ def carry(message: OutboxMessage, connection: OcpiConnection) -> Delivery:
         return sending.impossible("there is no such command, or no result of it")
     if timezone.now() - message.created_at > AWAITED_FOR:
         return sending.impossible("nobody awaits the result any more")
+    failpoint("F11_result_before_http")
     try:
         answer = sending.call(
             connection,
@@ -45,6 +47,7 @@ def carry(message: OutboxMessage, connection: OcpiConnection) -> Delivery:
     except Failed as failure:
         # OCPI wants an envelope here too; some answer with nothing but "OK".
         return Delivery(delivered=True) if failure.http_status // 100 == 2 else failure.delivery
+    failpoint("F11_result_after_http")
     if sending.refused(answer):
         return Delivery(delivered=False, error=str(answer), permanent=True)
     return sending.outcome(answer)
