@@ -2,8 +2,10 @@
 
 import logging
 import re
+import time
 from typing import Final
 
+from django.core.cache import cache
 from django.db import DatabaseError
 
 from payments.models import OcpiMessage
@@ -12,6 +14,10 @@ logger = logging.getLogger(__name__)
 
 LONGEST_BODY: Final = 8_000
 LONGEST_ID: Final = 64
+# Anybody may knock with a token that nobody knows, as often as the line carries: enough is kept to see what a
+# partner does wrong, and not enough to fill the disk.
+STRANGERS_PER_MINUTE: Final = 30
+LONGEST_OF_STRANGERS: Final = 500
 _HIDDEN: Final = "…"
 # The credentials token, wherever it stands, and what looks like a card number in anything a PTP tells.
 # A body may have been cut in the middle of one; bounds keep a hostile body from taking a second.
@@ -27,6 +33,10 @@ def redacted(body: str) -> str:
 
 def keep(message: OcpiMessage) -> None:
     """Store a message with its bodies redacted; a log that cannot be written fails no request."""
+    if message.connection is None:
+        if _too_many_strangers():
+            return
+        message.request_body = message.request_body[:LONGEST_OF_STRANGERS]
     message.url = message.url[:500]
     message.request_id, message.correlation_id = (
         message.request_id[:LONGEST_ID],
@@ -41,3 +51,13 @@ def keep(message: OcpiMessage) -> None:
         message.save(force_insert=True)
     except DatabaseError:
         logger.exception("an OCPI message could not be logged")
+
+
+def _too_many_strangers() -> bool:
+    """Count a message of somebody unknown and say whether this minute has had enough of them."""
+    name = f"ocpi-strangers:{int(time.time()) // 60}"
+    cache.add(name, 0, timeout=120)
+    try:
+        return bool(cache.incr(name) > STRANGERS_PER_MINUTE)
+    except ValueError:  # evicted between the two calls
+        return False

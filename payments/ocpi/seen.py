@@ -49,6 +49,8 @@ def tariff_for(connection: OcpiConnection, connector: Connector, *, now: datetim
     )
     if seen is None:
         return NotSeen.TARIFF_NOT_SEEN
+    if seen.hold_minor <= 0:  # in 2.2.1 a max_price of nothing: no card can hold it
+        return NotSeen.NOTHING_SOLD
     site = SeenSite.objects.filter(connection=connection, site=connector.evse.site_id).first()
     if site is not None and site.seen_at < connector.tariffs_changed_at:
         return NotSeen.SITE_NOT_SEEN

@@ -17,6 +17,9 @@ from payments.ocpi.server.transport import Call
 
 MAX_LIMIT: Final = 100
 MAX_OFFSET: Final = 2**31
+# The ends of the calendar, which some platforms write for "all there is", leave no room to reckon with.
+_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 _WHOLE: Final = re.compile(r"[0-9]{1,12}")
 _MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z?")
 
@@ -31,7 +34,8 @@ def moment(call: Call, name: str) -> datetime | None:
         return None
     try:
         if _MOMENT.fullmatch(text):
-            return datetime.fromisoformat(text.rstrip("Z")).replace(tzinfo=UTC)
+            at = datetime.fromisoformat(text.rstrip("Z")).replace(tzinfo=UTC)
+            return min(max(at, _FIRST), _LAST)
     except ValueError:
         pass  # it has the form, but is no date: 2026-02-31
     raise OcpiError(Status.INVALID, f"{name} is not a DateTime such as 2026-01-31T12:00:00Z.")

@@ -231,6 +231,12 @@ class TestRejected:
         assert self._refused(cast, ptp)["en"] == words
         assert nothing_is_held()
 
+    def test_a_tariff_whose_hold_is_nothing(self, cast, ptp):
+        SeenTariff.objects.update(hold_minor=0)
+
+        assert self._refused(cast, ptp)["en"] == "Card payment is not possible at this charger at the moment."
+        assert nothing_is_held()
+
     def test_another_live_session(self, cast, ptp):
         cast.payment()
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from chargers.facts import CommandOutcome
 from payments import outbound, outbox
-from payments.models import Contract, OutboxMessage, ToldCdr
+from payments.models import Contract, OcpiMessage, OutboxMessage, ToldCdr
 from payments.ocpi import message_log
 from payments.ocpi.push import client, pulls
 from payments.ocpi.push.client import Unfinished
@@ -141,6 +141,17 @@ class TestEndlessLists:
 
 
 class TestWhatIsLogged:
+    def test_strangers_cannot_fill_the_log(self, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(message_log, "STRANGERS_PER_MINUTE", 3)
+        monkeypatch.setattr("payments.ocpi.message_log.time.time", lambda: 60.0 * 1_000_000)
+        for _ in range(10):
+            message_log.keep(
+                OcpiMessage(direction="IN", method="POST", url="/ocpi/versions", request_body="x" * 9_000)
+            )
+
+        kept = list(OcpiMessage.objects.all())
+        assert [len(each.request_body) for each in kept] == [message_log.LONGEST_OF_STRANGERS] * 3
+
     @pytest.mark.parametrize(
         "body",
         [

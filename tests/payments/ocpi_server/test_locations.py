@@ -272,6 +272,14 @@ def test_dates_are_inclusive_and_exclusive_and_must_make_sense(cast: Cast, ptp: 
         assert (answer.http_status, answer.status) == (200, 2001), query
 
 
+@pytest.mark.parametrize("path", ["locations", "tariffs", "sessions", "cdrs"])
+def test_the_ends_of_the_calendar_mean_all_there_is(cast: Cast, ptp: Reader, path: str) -> None:
+    answer = ptp.get(path, date_from="0001-01-01T00:00:00Z", date_to="9999-12-31T23:59:59Z")
+
+    assert answer.status == 1000
+    assert answer.total == ptp.get(path, date_from="2000-01-01T00:00:00Z").total
+
+
 # --- Pages ----------------------------------------------------------------------------------------
 
 
