@@ -39,6 +39,7 @@ class Asked:
 
     connection: OcpiConnection
     parties: frozenset[Party]
+    only: frozenset[Party] | None = None  # the one that was asked for, None for all that it ever paid
     language: str = ""  # the driver's, where the token tells it
     correlation_id: str = ""
 

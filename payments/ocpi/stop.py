@@ -39,8 +39,10 @@ def _payment_of(asked: Asked, session_id: str) -> Payment | None:
         known_id = uuid.UUID(session_id)
     except ValueError:
         return None
-    ours = connections.of_parties(asked.parties, prefix="session__evse__site__")
-    return Payment.objects.filter(ours, connection=asked.connection, session=known_id).first()
+    found = Payment.objects.filter(connection=asked.connection, session=known_id)
+    if asked.only is not None:
+        found = found.filter(connections.of_parties(asked.only, prefix="session__evse__site__"))
+    return found.first()
 
 
 def _command(

@@ -29,7 +29,7 @@ class CdrsView(OcpiView):
         stamp_due(call.connection)
         return page(
             call,
-            told(call.connection, call.parties),
+            told(call.connection, call.only),
             changed_at="told_at",
             write=lambda cdrs: [_write(call, each) for each in cdrs],
             order=("told_at", "pk"),
@@ -44,9 +44,10 @@ class CdrView(OcpiView):
     def get(self, call: Call, cdr_id: str, country_code: str = "", party_id: str = "") -> Reply:
         """Return a CDR."""
         stamp_due(call.connection)
-        parties = call.parties
+        parties = call.only
         if country_code:
-            parties &= {(country_code.upper(), party_id.upper())}
+            named = frozenset({(country_code.upper(), party_id.upper())})
+            parties = named if parties is None else named & parties
         found = told(call.connection, parties).filter(pk=uuid_in(cdr_id, of="CDR")).first()
         if found is None:
             raise unknown("CDR")

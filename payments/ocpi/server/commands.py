@@ -40,6 +40,7 @@ def _answer(call: Call, body: CommandBody) -> dict[str, object]:
     asked = Asked(
         connection=call.connection,
         parties=call.parties,
+        only=call.only,
         language=_language(call),
         correlation_id=call.correlation_id,
     )

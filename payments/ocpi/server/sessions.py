@@ -27,7 +27,7 @@ class SessionsView(OcpiView):
             raise OcpiError(Status.INVALID, "date_from: This parameter is required.")
         return page(
             call,
-            payments_of(call.connection, call.parties),
+            payments_of(call.connection, call.only),
             changed_at=payments_changed_since,
             write=lambda payments: [_write(call, payment) for payment in payments],
             order=("opened_at", "pk"),
@@ -41,7 +41,8 @@ class SessionView(OcpiView):
 
     def get(self, call: Call, country_code: str, party_id: str, session_id: str) -> Reply:
         """Return a Session."""
-        parties = call.parties & {(country_code.upper(), party_id.upper())}
+        named = frozenset({(country_code.upper(), party_id.upper())})
+        parties = named if call.only is None else named & call.only
         payment = (
             payments_of(call.connection, parties).filter(session=uuid_in(session_id, of="session")).first()
         )

@@ -48,6 +48,9 @@ class Call:
     now: datetime
     request: HttpRequest
     parties: frozenset[Party] = frozenset()  # those of our parties that it may see and asked for
+    # The one of ours that was asked for, None for all. What a platform has paid for is its own to see, also once
+    # its contract with a party has ended.
+    only: frozenset[Party] | None = None
     to_party: Party = ("", "")  # the one of ours that answers
     from_party: Party = ("", "")
     request_id: str = ""
@@ -180,7 +183,8 @@ def _route(call: Call, *, honoured: bool) -> None:
     if all(wanted):
         if wanted not in call.parties:
             raise OcpiError(Status.INVALID, "OCPI-to names no party that we speak for to you.")
-        call.parties, call.to_party = frozenset({wanted}), wanted
+        call.parties = call.only = frozenset({wanted})
+        call.to_party = wanted
     told = _party(call.request, "from")
     if all(told):
         call.from_party = told

@@ -103,6 +103,13 @@ def test_a_session_of_the_native_api_is_unknown_here(cast, ptp):
     assert result_of(ptp.stop(cast.payment())) == "UNKNOWN_SESSION"
 
 
+def test_a_session_can_be_stopped_also_once_its_contract_has_ended(ptp, payment):
+    ptp.connection.our_party_id = "OTH"
+    ptp.connection.save()
+
+    assert result_of(ptp.stop(payment)) == "ACCEPTED"
+
+
 def test_a_session_of_another_of_our_parties_than_the_headers_name_is_unknown(cast, ptp, payment):
     ptp.connection.contracts.create(customer_reference="SUB", country_code="FI", party_id="SUB")
     body = {"response_url": f"{HOST}/r", "session_id": str(payment.session_id)}

@@ -49,6 +49,19 @@ def test_contracts_keep_the_tenants_of_a_platform_apart(cast: Cast, ptp: Reader,
     assert not _sees(ptp, address, to=tenant)
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_what_a_platform_paid_for_stays_its_own_once_the_contract_has_ended(
+    cast: Cast, ptp: Reader, path: str
+) -> None:
+    """It holds the driver's money: without the CDR it could neither capture nor let go."""
+    address = _address(path, cast, charged(cast, ptp))
+    ptp.connection.our_party_id = "OTH"
+    ptp.connection.save()
+
+    assert _sees(ptp, address) is not path.startswith(("locations", "tariffs"))
+    assert not _sees(ptp, address, to=("FI", "OTH"))
+
+
 def test_a_party_that_is_none_of_the_platforms_is_refused(cast: Cast, ptp: Reader) -> None:
     for path in ("locations", "tariffs", "cdrs", f"sessions?date_from={LONG_AGO}"):
         answer = ptp.get(path, to=("DE", "XYZ"))
