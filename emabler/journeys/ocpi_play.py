@@ -129,7 +129,8 @@ class OcpiPlay(Play):
             return "ENDED"
         if start.get("answer") not in ("", "ACCEPTED") or start.get("result", "") not in ("", "ACCEPTED"):
             return "REJECTED"
-        return "EXPIRED" if told == "INVALID" else ""
+        # The Session may overtake the CommandResult; only both tell whether the charger had agreed.
+        return "EXPIRED" if told == "INVALID" and start.get("result") == "ACCEPTED" else ""
 
     # --- The money --------------------------------------------------------------------------------
 
