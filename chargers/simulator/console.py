@@ -10,7 +10,7 @@ from typing import Any, TextIO
 from chargers.simulator.options import Options
 from chargers.simulator.station import SimulatedStation
 
-HELP = "plug N | unplug N | stop N | reboot [SECONDS] | offline SECONDS | status | quit"
+HELP = "plug N | unplug N | stop N | reboot [SECONDS] | offline SECONDS | online | status | quit"
 
 
 def print_line(out: TextIO, happened: dict[str, Any]) -> None:
@@ -63,6 +63,8 @@ def obey(station: SimulatedStation, words: list[str]) -> None:
                 station.reboot(float(seconds))
             case ["offline", seconds]:
                 station.go_offline(float(seconds))
+            case ["online"]:
+                station.come_online()
             case ["status"]:
                 _tell_all(station)
             case _:

@@ -15,6 +15,7 @@ from chargers.simulator.outbox import Outbox
 from chargers.simulator.wire import CallRefused, NotConnected, Wire
 
 TICK_SECONDS = 0.1
+OFFLINE_LOOK_SECONDS = 0.2  # how soon `come_online` is noticed
 LONGEST_PAUSE_SECONDS = 60.0
 REBOOT_FAULT_AFTER_SECONDS = 3.0
 REBOOT_TAKES_SECONDS = 1.0
@@ -23,7 +24,8 @@ Emit = Callable[[dict[str, Any]], None]
 
 
 class SimulatedStation:
-    """Run `await station.run()`; drive it with `plug`, `unplug`, `stop`, `reboot`, `go_offline`.
+    """Run `await station.run()`; drive it with `plug`, `unplug`, `stop`, `reboot`, `go_offline`,
+    `come_online`.
 
     `emit` is told everything that happens as a dict with `event` and `at`.
     """
@@ -67,9 +69,8 @@ class SimulatedStation:
     async def _stay_connected(self) -> None:
         pause = self.options.reconnect_seconds
         while True:
-            held = self._held_offline_until - time.monotonic()
-            if held > 0:
-                await asyncio.sleep(held)
+            while (held := self._held_offline_until - time.monotonic()) > 0:
+                await asyncio.sleep(min(held, OFFLINE_LOOK_SECONDS))
             try:
                 self._wire = await Wire.open(
                     self.options.url,
@@ -196,6 +197,10 @@ class SimulatedStation:
         self.online.clear()
         if self._wire is not None:
             self._wire.cut()
+
+    def come_online(self) -> None:
+        """Have the network again before the time that `go_offline` was given."""
+        self._held_offline_until = 0.0
 
     # --- Transactions -----------------------------------------------------------------------------
 

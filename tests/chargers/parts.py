@@ -50,12 +50,12 @@ def make_station(identity: str = "CP-1", evses: int = 1, **fields: Any) -> Charg
 
 
 @contextmanager
-def serving(application: Any) -> Iterator[str]:
-    """Serve an ASGI application on a free port; yields its WebSocket URL for chargers."""
+def serving(application: Any, *, port: int = 0) -> Iterator[str]:
+    """Serve an ASGI application, on a free port by default; yields its WebSocket URL for chargers."""
     config = uvicorn.Config(
         application,
         host="127.0.0.1",
-        port=0,
+        port=port,
         ws="websockets-sansio",
         ws_max_size=1_000_000,
         lifespan="off",
