@@ -11,6 +11,7 @@ urlpatterns = [
     path("", views.overview, name="overview"),
     path("login/", SignIn.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("money/", include("emabler.portal.money.urls")),
     path("tariffs/", include("emabler.portal.tariffs.urls")),
     path("connections/", include("emabler.portal.ocpi.urls")),
     path("sessions/<uuid:session_id>/", views.session, name="session"),

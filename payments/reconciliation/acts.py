@@ -12,6 +12,7 @@ from django.db import transaction
 from payments import decisions, outbox, settlement
 from payments.errors import PaymentError
 from payments.models import Confirmation, Decision, OutboxMessage, Payment, SettlementLine
+from payments.reconciliation.inbox import GIVEN_UP_BY
 from payments.states import PaymentState
 from sessions_app import review
 
@@ -87,6 +88,21 @@ def send_message_again(
             payment=payment,
             data=data,
         )
+    return message
+
+
+def close_message(message_id: uuid.UUID, *, actor: str, reason: str, now: datetime) -> OutboxMessage:
+    """Say that a message which was given up need not be sent. Raises OutboxMessage.DoesNotExist.
+
+    News of the same thing is sent all the same.
+    """
+    with transaction.atomic():
+        rows = OutboxMessage.objects.select_for_update(of=("self",)).select_related("ptp")
+        message = rows.get(pk=message_id, state=OutboxMessage.State.GIVEN_UP)
+        data = {"topic": message.topic, "about": message.subject, "error": message.last_error}
+        message.last_error = f"{GIVEN_UP_BY}{actor}: {reason}"[:300]
+        message.save(update_fields=["last_error"])
+        note(Decision.Act.CLOSED, subject_of(message), actor=actor, now=now, reason=reason, data=data)
     return message
 
 

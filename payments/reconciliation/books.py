@@ -5,7 +5,7 @@ A day is the day at the charging site, as on the receipt; that of an orphan, whi
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
@@ -67,7 +67,7 @@ class Period:
     first: date
     last: date
     ptp_id: int | None = None
-    terminal_id: int | None = None
+    terminal: str = ""  # as its PTP calls it
     currency: str = ""
 
     @property
@@ -131,10 +131,16 @@ def positions(period: Period, *, now: datetime) -> list[Position]:
     return [*(each for each in judged if period.first <= each.day <= period.last), *_orphans(period, now)]
 
 
+def positions_of(payment_ids: Collection[uuid.UUID], *, now: datetime) -> dict[uuid.UUID, Position]:
+    """Return how these payments stand, without those that are not due yet. Four queries."""
+    payments = Payment.objects.filter(pk__in=payment_ids, settled_at__isnull=False)
+    judged = _judged(list(payments.values(*_BOOKS)), payments, now)
+    return {each.payment_id: each for each in judged if each.payment_id is not None}
+
+
 def position_of(payment: Payment, *, now: datetime) -> Position | None:
     """Return how one payment stands, None before it is due. Four queries."""
-    payments = Payment.objects.filter(pk=payment.pk, settled_at__isnull=False)
-    return next(_judged(list(payments.values(*_BOOKS)), payments, now), None)
+    return positions_of([payment.pk], now=now).get(payment.pk)
 
 
 def payments_of(period: Period) -> QuerySet[Payment]:
@@ -142,8 +148,8 @@ def payments_of(period: Period) -> QuerySet[Payment]:
     rows = Payment.objects.filter(settled_at__range=period.bounds(), session__isnull=False)
     if period.ptp_id is not None:
         rows = rows.filter(ptp=period.ptp_id)
-    if period.terminal_id is not None:
-        rows = rows.filter(terminal=period.terminal_id)
+    if period.terminal:
+        rows = rows.filter(terminal__terminal_id=period.terminal)
     return rows.filter(currency=period.currency) if period.currency else rows
 
 
@@ -237,7 +243,7 @@ def _position(
 
 def _orphans(period: Period, now: datetime) -> Iterator[Position]:
     """Return what names no payment of ours: it has no terminal, and no site to tell the day."""
-    if period.terminal_id is not None:
+    if period.terminal:
         return
     begin = datetime.combine(period.first, time.min, UTC)
     end = datetime.combine(period.last, time.max, UTC)

@@ -17,9 +17,10 @@ from payments.models import Confirmation, OutboxMessage, Payment, RefundRequest,
 from payments.reconciliation.books import orphan_confirmations, orphan_lines
 from payments.settlement import OCPI_CDR, OCPI_SESSION, SESSION_UPDATED, SETTLEMENT_DUE
 from payments.states import PaymentState, Review
-from sessions_app.models import Session
+from sessions_app.models import CDR, Session
 from sessions_app.states import RUNNING
 
+GIVEN_UP_BY: Final = "given up by "  # how the outbox tells that a person did
 MOST_OF_A_KIND: Final = 200  # the oldest; the others move up as these are dealt with
 
 
@@ -152,8 +153,9 @@ def doubted() -> QuerySet[Session]:
 
 
 def given_up() -> QuerySet[OutboxMessage]:
-    """Return messages that no PTP was told, oldest first."""
+    """Return messages that no PTP was told, oldest first, without those that a person gave up."""
     rows = OutboxMessage.objects.filter(state=OutboxMessage.State.GIVEN_UP)
+    rows = rows.exclude(last_error__startswith=GIVEN_UP_BY)
     return rows.select_related("ptp").order_by("created_at")
 
 
@@ -208,6 +210,13 @@ def payments_behind(messages: list[OutboxMessage]) -> dict[uuid.UUID, Payment]:
     found = {key: by_payment.get(subject) for key, subject in direct.items()}
     found |= {key: by_credit.get(subject) for key, subject in of_credits.items()}
     return {key: payment for key, payment in found.items() if payment is not None}
+
+
+def messages_about(payment: Payment) -> list[Item]:
+    """Return the messages about a payment, or its credits, that were given up. Five queries."""
+    credits = CDR.objects.filter(session=payment.session, credit_of__isnull=False)
+    subjects = [str(payment.pk), *map(str, credits.values_list("pk", flat=True))]
+    return list(_messages(given_up().filter(ptp=payment.ptp_id, subject__in=subjects)))
 
 
 _OF_PAYMENTS = frozenset({SETTLEMENT_DUE, SESSION_UPDATED, OCPI_SESSION, OCPI_CDR})

@@ -26,6 +26,10 @@ class AskedAlready(PaymentError):
     """A refund of this payment waits for a second person."""
 
 
+class Changed(PaymentError):
+    """The payment is not as it was shown any more."""
+
+
 class NotDecidable(PaymentError):
     """Somebody has decided it already."""
 
@@ -53,10 +57,23 @@ def needs_two(payment: Payment, amount_minor: int) -> bool:
     return payment.refunded_minor + payment.refunding_minor + amount_minor > limit_minor
 
 
-def refund(payment_id: uuid.UUID, amount_minor: int, *, user: Any, reason: str, now: datetime) -> Outcome:
-    """Give back, or ask a second person. Raises WrongState for more than is left, AskedAlready."""
+def refund(
+    payment_id: uuid.UUID,
+    amount_minor: int,
+    *,
+    user: Any,
+    reason: str,
+    now: datetime,
+    seen_events: int | None = None,
+) -> Outcome:
+    """Give back, or ask a second person. Raises WrongState for more than is left, AskedAlready, Changed.
+
+    `seen_events` is the payment's event_count as the person saw it: a form that is sent twice refunds once.
+    """
     with transaction.atomic():
         payment = settlement.locked(payment_id)
+        if seen_events is not None and seen_events != payment.event_count:
+            raise Changed
         if not may_refund(payment) or not 0 < amount_minor <= payment.account.refundable_minor:
             raise WrongState(payment.state)
         if RefundRequest.objects.filter(payment=payment, state=State.ASKED).exists():

@@ -114,7 +114,7 @@ def test_a_period_may_be_of_one_ptp_terminal_or_currency() -> None:
         return set(standings(period))
 
     assert found(ptp_id=here.ptp.pk) == {mine.authorization_reference}
-    assert found(terminal_id=there.terminal.pk) == {theirs.authorization_reference}
+    assert found(terminal=there.terminal.terminal_id) == {theirs.authorization_reference}
     assert found(ptp_id=there.ptp.pk) == {theirs.authorization_reference, "mistyped"}
     assert found(currency="SEK") == set()
     assert len(found(currency="EUR")) == 3

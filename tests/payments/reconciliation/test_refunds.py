@@ -7,7 +7,7 @@ from payments import decisions
 from payments.errors import WrongState
 from payments.models import CreditNote, Decision, Payment, PaymentEvent, RefundRequest
 from payments.reconciliation import refunds
-from payments.reconciliation.refunds import AskedAlready, NotDecidable, SamePerson
+from payments.reconciliation.refunds import AskedAlready, Changed, NotDecidable, SamePerson
 from payments.states import PaymentState
 from tests.payments.reconciliation.cast import NOW, TOTAL, captured, due, person, told
 
@@ -153,6 +153,16 @@ def test_what_can_no_longer_go_back_is_not_approved() -> None:
 def test_no_more_goes_back_than_was_captured(amount_minor: int) -> None:
     with pytest.raises(WrongState):
         ask(captured(), amount_minor)
+
+
+def test_a_form_that_is_sent_twice_refunds_once() -> None:
+    payment, anna = captured(), person()
+    seen = payment.event_count
+    refunds.refund(payment.pk, 100, user=anna, reason="x", now=NOW, seen_events=seen)
+    decisions.acknowledge_refund(payment.pk, now=NOW)
+
+    with pytest.raises(Changed):
+        refunds.refund(payment.pk, 100, user=anna, reason="x", now=NOW, seen_events=seen)
 
 
 def test_nothing_goes_back_of_what_was_not_captured() -> None:
