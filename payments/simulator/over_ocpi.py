@@ -33,7 +33,7 @@ class OverOcpi:
 
     def connectors(self, language: str) -> list[Body]:
         """Return the connectors that this terminal sells."""
-        return list(translated.connectors(self._state(), self.terminal_id, language))
+        return translated.connectors(self._state(), self.terminal_id, language)
 
     def connector(self, connector_id: str, language: str) -> Body | None:
         """Return one of them."""

@@ -145,12 +145,15 @@ class Psp:
 
 def slip(hold: Hold, *, terminal_id: str) -> list[str]:
     """Return the lines of the card receipt (OCPI 2.3.0 payments, eft_data)."""
+    amounts = Decimal(hold.amount), Decimal(hold.captured)
+    digits = max(0, *(-int(amount.as_tuple().exponent) for amount in amounts))
+    held, captured = (f"{amount:.{digits}f}" for amount in amounts)
     return [
         f"{hold.card.application} CONTACTLESS",
         f"CARD **** **** **** {hold.card.last4}",
         f"AID {hold.card.application_id}",
         f"AUTHORISATION CODE {hold.authorization_code}",
         f"TERMINAL {terminal_id}",
-        f"PREAUTHORISED {hold.currency} {hold.amount}",
-        f"CAPTURED {hold.currency} {hold.captured}",
+        f"PREAUTHORISED {hold.currency} {held}",
+        f"CAPTURED {hold.currency} {captured}",
     ]

@@ -4,6 +4,7 @@ Pure: the state of `simulate_ptp` in, bodies out. A PTP knows less over OCPI tha
 power and no limit in energy, say; such a field says None.
 """
 
+import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -50,8 +51,17 @@ PAYMENTS: Final = {
 # --- Before the tap -------------------------------------------------------------------------------
 
 
-def connectors(state: State, terminal_id: str, language: str) -> Iterator[Body]:
-    """The connectors that are assigned to a terminal."""
+def connectors(state: State, terminal_id: str, language: str) -> list[Body]:
+    """The connectors that are assigned to a terminal, by what is printed on the chargers: A2 before A10."""
+    found = _connectors(state, terminal_id, language)
+    return sorted(found, key=lambda each: (_natural(each["label"]), each["connector_id"]))
+
+
+def _natural(label: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", label)]
+
+
+def _connectors(state: State, terminal_id: str, language: str) -> Iterator[Body]:
     terminal = state["terminals"].get(terminal_id, {})
     locations, evses = terminal.get("location_ids") or (), terminal.get("evse_uids") or ()
     for location in state["locations"].values():
@@ -167,7 +177,7 @@ def session(state: State, reference: str, now: datetime) -> Body | None:
     }
 
 
-_RAN: Final = (SessionState.CHARGING, SessionState.ENDED)
+_RAN: Final = (SessionState.CHARGING, SessionState.STOPPING, SessionState.ENDED)
 
 
 def _status(start: Body, told: Body, cdr: Body | None) -> SessionState:
@@ -176,7 +186,9 @@ def _status(start: Body, told: Body, cdr: Body | None) -> SessionState:
     if start["answer"] not in ("", "ACCEPTED") or start["result"] not in ("", "ACCEPTED"):
         return SessionState.REJECTED
     if told:
-        return STATES.get(str(told.get("status")), SessionState.STARTING)
+        status = STATES.get(str(told.get("status")), SessionState.STARTING)
+        is_stopping = start["stopping"] and status is SessionState.CHARGING
+        return SessionState.STOPPING if is_stopping else status
     if start["released_for"]:
         return SessionState.EXPIRED
     return SessionState.STARTING if start["result"] else SessionState.REQUESTED

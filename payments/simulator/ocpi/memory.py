@@ -59,6 +59,7 @@ class Start:
     repeat_at: str = ""  # of an unanswered START_SESSION
     released_for: str = ""
     settled_by: str = ""  # the id of its CDR
+    stopping: str = ""  # the key of a STOP_SESSION that was not refused
 
 
 @dataclass(slots=True)

@@ -110,9 +110,10 @@ class Mirror:
             if above is None:
                 return Reply(status_code=UNKNOWN_LOCATION, message="What it belongs to is not known.")
             siblings = above.setdefault("connectors" if depth == 2 else "evses", [])
-            others = [each for each in siblings if each.get(name) != request.parts[key]]
-            is_new = len(others) == len(siblings)
-            siblings[:] = [*others, request.body]
+            names = [each.get(name) for each in siblings]
+            is_new = request.parts[key] not in names
+            at = len(names) if is_new else names.index(request.parts[key])
+            siblings[at : at + 1] = [request.body]  # in its place: drivers see them in this order
             self._touch(request)
             return Reply(http_status=201 if is_new else 200)
 

@@ -51,6 +51,9 @@ class Records:
             start = state.starts.get(key) if command == "START_SESSION" else None
             if start is not None:
                 self._note_result(start, word)
+            for stopped in state.starts.values():
+                if stopped.stopping == key and word != "ACCEPTED":
+                    stopped.stopping = ""  # Stop may be pressed again
         self._emit("command_result", command=command, key=key, result=word)
         self._wake()
         return Reply()
@@ -59,7 +62,9 @@ class Records:
         """Each START_SESSION gets one CommandResult, and all of them are the same."""
         start.results += 1
         if start.result and (start.result != word or start.results > start.asked):
-            self._complain(f"CommandResult {start.results} for {start.reference}: {start.result}, then {word}")
+            self._complain(
+                f"CommandResult {start.results} for {start.reference}: {start.result}, then {word}"
+            )
         start.result = start.result or word
 
     # --- Sessions ---------------------------------------------------------------------------------

@@ -223,16 +223,26 @@ class Taps:
             ]
         session_id = str(found[-1]["id"]) if found else wanted
         to = Party(found[-1]["country_code"], found[-1]["party_id"]) if found else None
+        reference = str(found[-1].get("authorization_reference")) if found else ""
+        key = str(uuid.uuid4())
         body = {
-            "response_url": self._registrar.module_url(f"commands/STOP_SESSION/{uuid.uuid4()}"),
+            "response_url": self._registrar.module_url(f"commands/STOP_SESSION/{key}"),
             "session_id": session_id,
         }
+        self._note_stop(reference, key)  # before it is sent: its result may overtake the answer
         times = 2 if self._switches.take(Fault.STOP_TWICE, "commands") else 1
         for _ in range(times):
             with self._client(to) as client:
                 word, message, _timeout = _judged(_post(client, self._command_url("STOP_SESSION"), body))
+        if word not in ("ACCEPTED", ""):
+            self._note_stop(reference, "")
         self._emit("stop_session", session=session_id, answer=word)
         return {"session_id": session_id, "answer": word or "unknown", "message": message}
+
+    def _note_stop(self, reference: str, key: str) -> None:
+        with self._memory.changed() as state:
+            if start := state.starts.get(reference):
+                start.stopping = key
 
     def _command_url(self, command: str) -> str:
         return f"{self._registrar.endpoint('commands RECEIVER')}/{command}"

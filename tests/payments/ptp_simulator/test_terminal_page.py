@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Iterator
+from copy import deepcopy
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,7 @@ def test_from_the_choice_to_the_receipt(terminal: PtpSimulator, cpo: ScriptedCpo
     assert 'value="325" max="5000"' in charging
     shown(client, f"/sessions/{reference}/stop", press="stop")
     assert cpo.commands[-1]["session_id"] == f"S-{reference}"
+    assert "Finishing" in shown(client, f"/sessions/{reference}/")
 
     ended = {
         "total_energy": Decimal("20.8"),
@@ -103,6 +105,40 @@ def test_a_declined_card_and_a_refused_start_are_told(
     assert "Card declined" in declined
     assert "tone-bad" in refused
     assert effects(terminal, cpo.commands[0]["authorization_reference"]) == ["hold", "release"]
+
+
+def test_a_stop_that_fails_can_be_pressed_again(
+    terminal: PtpSimulator, cpo: ScriptedCpo, client: Client
+) -> None:
+    tapped(client)
+    reference = cpo.commands[0]["authorization_reference"]
+    cpo.push_session(terminal, reference, "ACTIVE", start_date_time=AT)
+    page = f"/sessions/{reference}/"
+
+    stopping = shown(client, f"{page}stop", press="stop")
+    cpo.client().post(cpo.commands[-1]["response_url"], {"result": "TIMEOUT"})
+    failed = shown(client, page)
+    cpo.answers = ["REJECTED"]
+    refused = shown(client, f"{page}stop", press="stop")
+
+    button = f'action="{PAGE}{page}stop"'
+    assert [button in each for each in (stopping, failed, refused)] == [False, True, True]
+
+
+def test_connectors_stand_in_the_order_of_their_labels_whatever_the_cpo_says_last(
+    terminal: PtpSimulator, cpo: ScriptedCpo, client: Client
+) -> None:
+    location = terminal.mirror.locations["FI/CPO/L1"]
+    first = location["evses"][0]
+    location["evses"].insert(0, deepcopy(first) | {"uid": "E2", "physical_reference": "A10"})
+    location["evses"].append(deepcopy(first) | {"uid": "E3", "physical_reference": "A2"})
+
+    answer = cpo.client().put(cpo.url(terminal, "locations/FI/CPO/L1/E1"), first | {"status": "CHARGING"})
+
+    assert answer.ok
+    page = shown(client, "/start/")
+    assert page.index("In use") < page.index("Free")
+    assert re.findall(r'class="badge">(\w+)<', page) == ["A1", "A2", "A10"]
 
 
 def test_a_text_that_repeats_the_price_is_not_shown_beside_it(terminal: PtpSimulator, client: Client) -> None:
