@@ -233,8 +233,11 @@ def close_in_books(session_id: uuid.UUID, *, actor: str, now: datetime) -> Sessi
 
 
 def _lock_transaction(session_id: uuid.UUID) -> None:
-    """Lock the charger's transaction before its session, as the charger's own messages do: no dead-lock."""
-    rows = ChargerTransaction.objects.select_for_update(of=("self",)).filter(session=session_id)
+    """Lock the charger's transaction before its session, as the charger's own messages do: no dead-lock.
+
+    Not its key: whoever writes a session twice has that checked at its commit, holding the session.
+    """
+    rows = ChargerTransaction.objects.select_for_update(of=("self",), no_key=True).filter(session=session_id)
     list(rows.values_list("pk", flat=True))
 
 
