@@ -292,6 +292,7 @@ FULL_BATTERY_GRACE_SECONDS = env.float("FULL_BATTERY_GRACE_SECONDS", default=10 
 CONFIRMATION_WARN_SECONDS = env.float("CONFIRMATION_WARN_SECONDS", default=15 * 60)  # T_fac
 CONFIRMATION_ALERT_SECONDS = env.float("CONFIRMATION_ALERT_SECONDS", default=24 * 3600)  # T_fac, alert
 QUOTE_VALID_SECONDS = env.float("QUOTE_VALID_SECONDS", default=10 * 60)
+PRICE_CHANGE_GRACE_SECONDS = env.float("PRICE_CHANGE_GRACE_SECONDS", default=120)
 SWEEP_INTERVAL_SECONDS = env.float("SWEEP_INTERVAL_SECONDS", default=5)
 STOP_LATENCY_SECONDS = env.float("STOP_LATENCY_SECONDS", default=1.0)  # before it is learned from the charger
 # Mere meter values are told to PTPs this often at most; changes of state are told at once.

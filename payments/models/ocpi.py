@@ -122,7 +122,8 @@ class Contract(models.Model):
 class SeenTariff(models.Model):
     """The tariff version that a platform last acknowledged, pushed or polled, with the hold it was shown.
 
-    A session is priced by it, never by one that its terminal could not have shown.
+    A session is priced by it, never by one that its terminal could not have shown. What it replaced is kept:
+    for some time a driver may still come with the older price and the older hold (payments.ocpi.seen).
     """
 
     connection = models.ForeignKey(OcpiConnection, on_delete=models.CASCADE, related_name="seen_tariffs")
@@ -130,6 +131,12 @@ class SeenTariff(models.Model):
     version = models.ForeignKey("tariffs.TariffVersion", on_delete=models.PROTECT, related_name="+")
     hold_minor = models.BigIntegerField()
     seen_at = models.DateTimeField()
+    previous_version = models.ForeignKey(
+        "tariffs.TariffVersion", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    version_replaced_at = models.DateTimeField(null=True, blank=True)
+    previous_hold_minor = models.BigIntegerField(null=True, blank=True)
+    hold_replaced_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [

@@ -17,12 +17,12 @@ from chargers.models import Connector
 from payments import idempotency
 from payments.errors import IdempotencyConflict, InProgress
 from payments.idempotency import Answer
-from payments.models import OcpiCommand, OcpiConnection, Payment, Quote, SeenTariff, Terminal
+from payments.models import OcpiCommand, OcpiConnection, Payment, Quote, Terminal
 from payments.ocpi import connections, refusals, response_urls, results
 from payments.ocpi.commands import CommandResponseType, StartSessionBody, command_response
 from payments.ocpi.connections import Party
 from payments.ocpi.envelope import OcpiError, Status
-from payments.ocpi.seen import NotSeen, tariff_for
+from payments.ocpi.seen import Agreed, NotSeen, tariff_for
 from payments.ocpi.their_parties import in_capitals, their_parties
 from payments.preauthorization import Hold, open_payment
 from payments.terminals import language_for
@@ -114,11 +114,11 @@ def _open(asked: Asked, body: StartSessionBody, reference: str, now: datetime) -
     problem = reason_against(connector.evse)
     if problem is not None:
         return _rejected(asked, problem)
-    seen = tariff_for(asked.connection, connector, now=now)
-    if isinstance(seen, NotSeen):
-        return _rejected(asked, seen)
-    hold = _hold(asked, body, reference, connector, seen)
-    payment = open_payment(hold, _quote(asked, connector, seen, now), now=now)
+    agreed = tariff_for(asked.connection, connector, now=now)
+    if isinstance(agreed, NotSeen):
+        return _rejected(asked, agreed)
+    hold = _hold(asked, body, reference, connector, agreed)
+    payment = open_payment(hold, _quote(asked, connector, agreed, now), now=now)
     assert payment.session is not None
     if payment.session.is_over:
         return _rejected(asked, payment.session.refusal)
@@ -161,24 +161,22 @@ def find_connector(parties: frozenset[Party], body: StartSessionBody) -> Connect
     return rows[0]
 
 
-def _quote(asked: Asked, connector: Connector, seen: SeenTariff, now: datetime) -> Quote:
+def _quote(asked: Asked, connector: Connector, agreed: Agreed, now: datetime) -> Quote:
     """The price as the terminal showed it, in the form that the use case takes."""
     return Quote.objects.create(
         ptp=asked.connection.ptp,
         connector=connector,
-        tariff_version=seen.version,
-        currency=seen.version.terms().currency,
-        preauthorize_minor=seen.hold_minor,
-        minimum_minor=seen.hold_minor,
+        tariff_version=agreed.version,
+        currency=agreed.version.terms().currency,
+        preauthorize_minor=agreed.hold_minor,
+        minimum_minor=agreed.hold_minor,
         language=asked.language[:5] or "en",
         created_at=now,
         valid_until=now,
     )
 
 
-def _hold(
-    asked: Asked, body: StartSessionBody, reference: str, connector: Connector, seen: SeenTariff
-) -> Hold:
+def _hold(asked: Asked, body: StartSessionBody, reference: str, connector: Connector, agreed: Agreed) -> Hold:
     terminal = _terminal_at(connector, asked.connection)
     return Hold(
         ptp=asked.connection.ptp,
@@ -186,8 +184,8 @@ def _hold(
         connection=asked.connection,
         token=dict(body.token),
         authorization_reference=reference,
-        authorized_minor=seen.hold_minor,
-        currency=seen.version.terms().currency,
+        authorized_minor=agreed.hold_minor,
+        currency=agreed.version.terms().currency,
         language=language_for(terminal, asked.language)[:5],
     )
 

@@ -13,7 +13,7 @@ from payments.models import OcpiConnection
 from payments.ocpi.connections import Party
 from payments.ocpi.dialects import Version, published_hold
 from payments.ocpi.published import PublishedTariff, published_tariffs
-from payments.ocpi.seen import Shown, is_known, shown_tariffs
+from payments.ocpi.seen import Shown, shown_tariffs
 from payments.ocpi.tariffs import tariff_document
 from tariffs.engine.money import from_minor, to_minor
 from tariffs.price_text import LANGUAGES
@@ -21,10 +21,14 @@ from tariffs.price_text import LANGUAGES
 
 @dataclass(frozen=True, slots=True)
 class ToldTariff:
-    """A published tariff for one platform. `shown` is what is noted once it was told (`seen.note_tariffs`)."""
+    """A published tariff for one platform.
+
+    `shown` is what is noted once it was told (`seen.note_tariffs`), `before` what it was told last.
+    """
 
     published: PublishedTariff
     shown: Shown
+    before: Shown | None
     changed_at: datetime
     is_news: bool
 
@@ -46,10 +50,11 @@ def told_tariffs(
     told = []
     for tariff_pk, published in published_tariffs(parties, now=now, only=only).items():
         shown, seen = _shown(published, version), known.get(tariff_pk)
-        if seen is not None and is_known(seen, shown):
-            told.append(ToldTariff(published, shown, seen.seen_at, is_news=False))
+        before = None if seen is None else Shown(seen.version_id, seen.hold_minor)
+        if seen is not None and before == shown:
+            told.append(ToldTariff(published, shown, before, seen.seen_at, is_news=False))
         else:
-            told.append(ToldTariff(published, shown, now, is_news=True))
+            told.append(ToldTariff(published, shown, before, now, is_news=True))
     return told
 
 

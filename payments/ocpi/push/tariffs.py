@@ -55,7 +55,7 @@ def _put(connection: OcpiConnection, tariff: Tariff, told: ToldTariff) -> Delive
     answer = _send(connection, tariff, "PUT", document)
     if answer.ok:
         now = timezone.now()
-        seen.note_tariffs(connection, {tariff.pk: told.shown}, now=now)
+        seen.note_acknowledged(connection, tariff.pk, told.shown, before=told.before, now=now)
         remembered.note(connection, Kind.TARIFF, str(tariff.pk), {"version": told.shown.version_pk}, now=now)
     return sending.outcome(answer)
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -10,8 +11,10 @@ from chargers.facts import EvseStatus
 from chargers.models import EVSE
 from payments import outbox
 from payments.models import OcpiConnection, OutboxMessage, SeenSite, SeenTariff
-from payments.ocpi import connections
-from payments.ocpi.push import locations, remembered, tariffs, watch
+from payments.ocpi import connections, seen
+from payments.ocpi.push import locations, remembered, sending, tariffs, watch
+from payments.ocpi.push.client import Answer
+from payments.ocpi.seen import Shown
 from tariffs.engine.terms import Dimension, PriceComponent, TariffElement
 from tariffs.models import Tariff
 from tariffs.versions import save_tariff
@@ -234,6 +237,28 @@ def test_a_new_version_of_a_tariff_is_put_and_counts_once_it_was_acknowledged(pt
 
     assert SeenTariff.objects.get().version.number == 2
     assert ptp.methods == ["PUT", "PUT"]
+
+
+def test_a_late_answer_does_not_overwrite_what_the_platform_fetched_meanwhile(
+    ptp: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror(ptp)
+    tariff = new_version(ptp)
+    look(ptp)
+    call = sending.call
+
+    def answer_late(*arguments: Any, **options: Any) -> Answer:
+        answer = call(*arguments, **options)
+        newest = new_version(ptp, "0.70").current_version
+        assert newest is not None
+        seen.note_tariffs(ptp.connection, {tariff.pk: Shown(newest.pk, 6000)}, now=timezone.now())
+        return answer
+
+    monkeypatch.setattr(sending, "call", answer_late)
+    assert deliver(ptp, tariffs.TOPIC, tariff.pk)
+
+    assert SeenTariff.objects.get().version.number == 3
+    assert look(ptp) == 1, "the platform may have taken the older one last: it is told once more"
 
 
 def test_a_tariff_that_is_sold_nowhere_any_more_is_deleted_after_the_locations_know(ptp: Platform) -> None:

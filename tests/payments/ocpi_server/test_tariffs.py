@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -193,7 +194,10 @@ def _may_start(cast: Cast, ptp: Reader):
 
 
 @pytest.mark.parametrize("version", ["2.2.1", "2.3.0"])
-def test_the_version_that_was_told_is_the_one_that_counts(cast: Cast, ptp: Reader, version: str) -> None:
+def test_the_version_that_was_told_is_the_one_that_counts(
+    cast: Cast, ptp: Reader, version: str, settings: Any
+) -> None:
+    settings.PRICE_CHANGE_GRACE_SECONDS = 0
     ptp.version = version
     ptp.get("tariffs")
     save_tariff(replace(cast.tariff_version.terms(), preauthorize_amount=Decimal(99)))
@@ -201,11 +205,12 @@ def test_the_version_that_was_told_is_the_one_that_counts(cast: Cast, ptp: Reade
     seen = _may_start(cast, ptp)
 
     assert (seen.version, seen.hold_minor) == (cast.tariff_version, 6000)
-    ptp.get(f"tariffs/{seen.tariff.tariff_id}")
+    ptp.get(f"tariffs/{seen.version.tariff.tariff_id}")
     assert _may_start(cast, ptp).hold_minor == 9900
 
 
-def test_the_hold_is_the_one_that_the_platform_can_read(cast: Cast, ptp: Reader) -> None:
+def test_the_hold_is_the_one_that_the_platform_can_read(cast: Cast, ptp: Reader, settings: Any) -> None:
+    settings.PRICE_CHANGE_GRACE_SECONDS = 0
     version = builders.tariff_version(max_price=PriceLimit(Decimal("30.00"), Decimal("37.65")))
     cast.connector.tariffs.set([version.tariff])
     ptp.version = "2.2.1"
