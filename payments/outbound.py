@@ -11,6 +11,7 @@ import functools
 import ipaddress
 import socket
 import ssl
+import threading
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -167,15 +168,44 @@ async def _checked_addresses(target: httpx.URL) -> list[Address]:
     """Return the addresses to try. Raises Refused unless all addresses of the name may be called."""
     host = _host_of(target)
     port = target.port or {"https": 443, "http": 80}[target.scheme]
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = list(dict.fromkeys(ipaddress.ip_address(entry[4][0]) for entry in found))
+    addresses = list(dict.fromkeys(ipaddress.ip_address(found) for found in await _resolved(host, port)))
     if not addresses:
         raise Unreachable(f"{host} has no address")
     for address in addresses:
         if not may_call(address, encrypted=target.scheme == "https"):
             raise Refused(f"{host} leads to {address}, which we do not call")
     return addresses[:MOST_ADDRESSES]
+
+
+async def _resolved(host: str, port: int) -> list[str]:
+    """Return the addresses of a name. Raises OSError.
+
+    The name server is asked in a thread of its own: the end of an event loop waits for its executor's threads,
+    so that a slow name server would hold the worker beyond the time that a call may take.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[list[str]] = loop.create_future()
+
+    def settle(found: list[str], error: Exception | None) -> None:
+        if answer.done():  # nobody waits for it any more
+            return
+        if error is None:
+            answer.set_result(found)
+        else:
+            answer.set_exception(error)
+
+    def ask() -> None:
+        found: list[str] = []
+        failure: Exception | None = None
+        try:
+            found = [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        except (OSError, UnicodeError) as error:
+            failure = error
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the call is over
+            loop.call_soon_threadsafe(settle, found, failure)
+
+    threading.Thread(target=ask, name="resolve", daemon=True).start()
+    return await answer
 
 
 def may_call(address: Address, *, encrypted: bool = True) -> bool:

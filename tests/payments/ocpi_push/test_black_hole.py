@@ -1,6 +1,7 @@
 """A platform that takes connections and never answers, beside one that does (SAFETY.md S17)."""
 
 import socket
+import threading
 from collections.abc import Iterator
 from functools import partial
 
@@ -54,6 +55,25 @@ def test_a_black_hole_is_called_five_times_and_the_other_settles_meanwhile(
     assert message(ptp, OCPI_CDR, payment.pk).state == "DELIVERED"
     assert ptp.methods == ["PUT", "POST"]
     assert Payment.objects.get(pk=payment.pk).state == PaymentState.CAPTURING
+
+
+def test_a_name_server_that_does_not_answer_holds_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = threading.Event()  # the name server's, which does not come before the call has ended
+
+    def resolve(*_: object, **__: object) -> list[object]:
+        assert answers.wait(30)
+        raise socket.gaierror("it came too late")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    rescue = threading.Timer(5, answers.set)  # so that a worker that is held fails the test and no more
+    rescue.start()
+
+    with pytest.raises(outbound.Unreachable):
+        outbound.send("GET", "https://ptp.example.com/", headers={}, limits=outbound.Limits(call_seconds=0.1))
+
+    assert not answers.is_set(), "the call waited for the name server"
+    rescue.cancel()
+    answers.set()
 
 
 def test_while_it_is_down_the_sweep_asks_it_once_in_a_while(silent: Cast, ptp: Platform) -> None:
