@@ -83,6 +83,7 @@ def document(payment: Payment, cdr: CDR) -> dict[str, Any]:
         "meter_start_wh": cdr.meter_start_wh,
         "meter_stop_wh": cdr.meter_stop_wh,
         "currency": cdr.currency,
+        "tax_included": cdr.tariff_snapshot.get("tax_included"),
         "lines": cdr.lines,
         "vat_groups": cdr.vat_groups,
         "total_excl_minor": cdr.total_excl_minor,

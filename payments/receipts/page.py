@@ -140,6 +140,8 @@ def money_text(payment: Payment, language: str) -> str:
         "held": payment.authorized_minor,
         "amount": payment.due_minor if payment.state == PaymentState.CAPTURING else payment.captured_minor,
         "open": payment.open_minor,
+        "refunding": payment.refunding_minor,
+        "refunded": payment.refunded_minor,
     }
     written = {name: formats.money(minor, payment.currency, language) for name, minor in amounts.items()}
     sentence = words.money[payment.state].format(**written)

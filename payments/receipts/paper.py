@@ -46,8 +46,9 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paper:
-    """A receipt, written out."""
+    """A receipt or a credit note, written out."""
 
+    title: str
     number: str
     issued: str
     seller: list[str]
@@ -72,12 +73,16 @@ def paper_of(receipt: Receipt, confirmations: list[Confirmation], *, language: s
         return formats.money(minor, currency, language)
 
     return Paper(
+        title=words.receipt,
         number=receipt.full_number,
         issued=formats.moment(receipt.issued_at, document["time_zone"], language),
-        seller=_seller(document["seller"], words),
+        seller=seller_lines(document["seller"], words),
         facts=_facts(document, language),
-        rows=[_row(line, currency, language, suffix=_suffix(payment, words)) for line in document["lines"]],
-        groups=[_group(group, currency, language) for group in document["vat_groups"]],
+        rows=[
+            _row(line, currency, language, suffix=_suffix(document, payment, words))
+            for line in document["lines"]
+        ],
+        groups=groups_of(document, language),
         net=money(document["total_excl_minor"]),
         vat=money(document["total_vat_minor"]),
         total=money(document["total_incl_minor"]),
@@ -88,13 +93,15 @@ def paper_of(receipt: Receipt, confirmations: list[Confirmation], *, language: s
     )
 
 
-def _seller(seller: dict[str, str], words: Words) -> list[str]:
+def seller_lines(seller: dict[str, str], words: Words) -> list[str]:
+    """Return who sold it."""
     vat_id = f"{words.vat_id} {seller['vat_id']}" if seller.get("vat_id") else ""
     lines = [seller.get("name", ""), seller.get("address", ""), vat_id]
     return [line for line in lines if line]
 
 
-def _facts(document: dict[str, Any], language: str) -> list[Fact]:
+def place_facts(document: dict[str, Any], language: str) -> list[Fact]:
+    """Return where and when it was charged."""
     words, zone = WORDS[language], document["time_zone"]
     site = document["site"]
     place = ", ".join(
@@ -102,11 +109,18 @@ def _facts(document: dict[str, Any], language: str) -> list[Fact]:
         for part in (site["name"], site["address"], f"{site['postal_code']} {site['city']}".strip())
         if part
     )
-    facts = [
+    return [
         Fact(words.place, place),
         Fact(words.charger, f"{document['evse']} ({connector_name(document['connector'])})"),
         Fact(words.started, _moment(document["started_at"], zone, language)),
         Fact(words.ended, _moment(document["ended_at"], zone, language)),
+    ]
+
+
+def _facts(document: dict[str, Any], language: str) -> list[Fact]:
+    words = WORDS[language]
+    facts = [
+        *place_facts(document, language),
         Fact(words.duration, formats.exact_duration(document["duration_seconds"])),
         Fact(words.energy, formats.energy(document["energy_wh"], language, digits=3)),
     ]
@@ -137,10 +151,15 @@ def _moment(text: str, zone: str, language: str) -> str:
     return formats.moment(datetime.fromisoformat(text), zone, language)
 
 
-def _suffix(payment: Payment, words: Words) -> str:
-    """Return whether the unit prices of the frozen tariff include VAT (OCPI 2.3.0 mod_tariffs, TaxIncluded)."""
-    snapshot = payment.session.tariff_snapshot if payment.session is not None else {}
-    return {"YES": words.gross_price, "NO": words.net_price}.get(str(snapshot.get("tax_included")), "")
+def _suffix(document: dict[str, Any], payment: Payment, words: Words) -> str:
+    """Return whether the unit prices include VAT (OCPI 2.3.0 mod_tariffs, TaxIncluded)."""
+    if "tax_included" in document:
+        included = document["tax_included"]
+    else:  # earlier receipts do not say it; the tariff of their session is frozen as well
+        included = (
+            payment.session.tariff_snapshot.get("tax_included") if payment.session is not None else None
+        )
+    return {"YES": words.gross_price, "NO": words.net_price}.get(str(included), "")
 
 
 def _row(line: dict[str, Any], currency: str, language: str, *, suffix: str) -> Row:
@@ -171,6 +190,11 @@ def _detail(line: dict[str, Any], kind: LineKind, currency: str, language: str, 
     return f"{quantity} × {price}{_PER_UNIT[kind]} {suffix}".strip()
 
 
+def groups_of(document: dict[str, Any], language: str) -> list[Group]:
+    """Return net, VAT and gross of every rate."""
+    return [_group(group, document["currency"], language) for group in document["vat_groups"]]
+
+
 def _group(group: dict[str, Any], currency: str, language: str) -> Group:
     return Group(
         rate=formats.percent(group["rate"], language),
@@ -194,6 +218,10 @@ def _payment(payment: Payment, language: str) -> list[Fact]:
         facts.append(Fact(words.released, money(payment.authorized_minor - payment.captured_minor)))
     if payment.state in (PaymentState.PARTIALLY_CAPTURED, PaymentState.CAPTURE_FAILED):
         facts.append(Fact(words.still_open, money(payment.open_minor)))
+    if payment.refunding_minor:
+        facts.append(Fact(words.refund_due, money(payment.refunding_minor)))
+    if payment.refunded_minor:
+        facts.append(Fact(words.refunded, money(payment.refunded_minor)))
     if payment.terminal is not None:
         facts.append(Fact(words.terminal, payment.terminal.terminal_id))
     facts.append(Fact(words.reference, payment.authorization_reference))

@@ -4,6 +4,7 @@ A letter that the font lacks is printed as a white square, so that its absence i
 """
 
 import unicodedata
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from fontTools.ttLib import TTFont
 from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 
-from payments.models import Confirmation, Receipt
+from payments.models import Confirmation, CreditNote, Receipt
+from payments.receipts.credit_paper import credit_paper_of
 from payments.receipts.languages import WORDS, choose
 from payments.receipts.paper import Paper, paper_of
 from payments.receipts.words import Words
@@ -32,17 +34,24 @@ def render(receipt: Receipt, *, language: str | None = None) -> bytes:
     chosen = choose([language or receipt.payment.language])
     confirmations = list(Confirmation.objects.filter(payment=receipt.payment_id))
     paper = paper_of(receipt, confirmations, language=chosen)
-    return draw(paper, WORDS[chosen], receipt=receipt, language=chosen)
+    return draw(paper, WORDS[chosen], issued_at=receipt.issued_at, language=chosen)
 
 
-def draw(paper: Paper, words: Words, *, receipt: Receipt, language: str) -> bytes:
-    """Lay a receipt out on A5 pages."""
+def render_credit_note(note: CreditNote, *, language: str | None = None) -> bytes:
+    """Return the PDF of a credit note, in the language of its payment where none is given."""
+    chosen = choose([language or note.payment.language])
+    paper = credit_paper_of(note, language=chosen)
+    return draw(paper, WORDS[chosen], issued_at=note.issued_at, language=chosen)
+
+
+def draw(paper: Paper, words: Words, *, issued_at: datetime, language: str) -> bytes:
+    """Lay a receipt or a credit note out on A5 pages."""
     pdf = _Sheet(words)
-    pdf.set_title(f"{words.receipt} {paper.number}")
+    pdf.set_title(f"{paper.title} {paper.number}")
     pdf.set_lang(language)
-    pdf.set_creation_date(receipt.issued_at)
+    pdf.set_creation_date(issued_at)
     pdf.add_page()
-    _head(pdf, paper, words)
+    _head(pdf, paper)
     pdf.pairs([(fact.label, fact.value) for fact in paper.facts])
     _bill(pdf, paper, words)
     pdf.heading(words.payment)
@@ -143,7 +152,7 @@ class _Sheet(FPDF):
         self.ln(height)
 
 
-def _head(pdf: _Sheet, paper: Paper, words: Words) -> None:
+def _head(pdf: _Sheet, paper: Paper) -> None:
     name, *rest = paper.seller or [""]
     pdf.ink(LARGE, bold=True)
     pdf.multi_cell(pdf.epw * 0.62, 5, printable(name), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
@@ -154,7 +163,7 @@ def _head(pdf: _Sheet, paper: Paper, words: Words) -> None:
     for y, (size, bold, colour, text) in zip(
         (MARGIN_MM, MARGIN_MM + 7, MARGIN_MM + 11.5),
         (
-            (TITLE, True, ACCENT, words.receipt),
+            (TITLE, True, ACCENT, paper.title),
             (BODY, True, INK, paper.number),
             (SMALL, False, GREY, paper.issued),
         ),

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from payments.models import Confirmation, Payment, Receipt
-from payments.receipts import pdf, qr, throttle
+from payments.receipts import credit_notes, pdf, qr, throttle
 from payments.receipts.languages import NAMES, WORDS, choose
 from payments.receipts.page import page_of
 from payments.receipts.paper import card_text, paper_of
@@ -23,16 +23,16 @@ from tariffs.price_text import price_lines
 REFRESH_SECONDS = 5
 _ROWS = ("session__evse__site", "session__connector", "terminal", "ptp")
 
-View = Callable[[HttpRequest, str, Payment], HttpResponse]
+View = Callable[..., HttpResponse]  # of request, token, payment, and what else the path names
 
 
-def private(view: View) -> Callable[[HttpRequest, str], HttpResponse]:
+def private(view: View) -> Callable[..., HttpResponse]:
     """Open a receipt link: find its payment, keep guessers and robots out, leave no trace in caches."""
 
     @wraps(view)
     @require_safe
-    def opened(request: HttpRequest, token: str) -> HttpResponse:
-        response = _open(request, token, view)
+    def opened(request: HttpRequest, token: str, **more: Any) -> HttpResponse:
+        response = _open(request, token, view, more)
         response["Cache-Control"] = "no-store"
         response["Referrer-Policy"] = "no-referrer"
         response["X-Robots-Tag"] = "noindex, nofollow"
@@ -41,14 +41,14 @@ def private(view: View) -> Callable[[HttpRequest, str], HttpResponse]:
     return opened
 
 
-def _open(request: HttpRequest, token: str, view: View) -> HttpResponse:
+def _open(request: HttpRequest, token: str, view: View, more: dict[str, Any]) -> HttpResponse:
     session_id = session_of(token)
     if session_id is None:
         return refuse(request)
     if not throttle.visit_allowed(token):
         return too_many(request)
     payment = Payment.objects.select_related(*_ROWS).filter(session=session_id).first()
-    return refuse(request) if payment is None else view(request, token, payment)
+    return refuse(request) if payment is None else view(request, token, payment, **more)
 
 
 def refuse(request: HttpRequest) -> HttpResponse:
@@ -82,7 +82,7 @@ def page(request: HttpRequest, token: str, payment: Payment) -> HttpResponse:
         "paper": paper_of(receipt, confirmations, language=language) if receipt else None,
         "words": WORDS[language],
         "language": language,
-        "languages": _languages(request, language),
+        "languages": languages_of(request, language),
         "session": session,
         "site": session.evse.site,
         "price_lines": price_lines(terms_of(session.tariff_snapshot), language),
@@ -90,6 +90,7 @@ def page(request: HttpRequest, token: str, payment: Payment) -> HttpResponse:
         "support": _support(receipt),
         "token": token,
         "pdf_url": reverse("receipts:pdf", args=[token]),
+        "credit_notes": credit_notes.links_of(payment, token, language=language),
         "refresh_seconds": REFRESH_SECONDS,
         "payment": payment,
     }
@@ -142,7 +143,8 @@ def language_of(request: HttpRequest, payment: Payment | None) -> str:
     return choose([*wishes, *(part.partition(";")[0] for part in accepted.split(",")[:10])])
 
 
-def _languages(request: HttpRequest, current: str) -> list[dict[str, Any]]:
+def languages_of(request: HttpRequest, current: str) -> list[dict[str, Any]]:
+    """Return the languages that the page can be read in."""
     return [{"code": code, "name": name, "current": code == current} for code, name in NAMES.items()]
 
 

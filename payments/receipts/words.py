@@ -22,7 +22,7 @@ class Words:
     # --- why it stopped (keys: StopReason) and why it never started (keys: page.refusal_key)
     stop_reasons: Mapping[str, str]
     refusals: Mapping[str, str]
-    # --- what becomes of the money (keys: PaymentState); {amount} {held} {open}
+    # --- what becomes of the money (keys: PaymentState); {amount} {held} {open} {refunding} {refunded}
     money: Mapping[str, str]
     bank_delay: str
     # --- live facts
@@ -63,7 +63,7 @@ class Words:
     no_rate: str
     net_price: str
     gross_price: str
-    lines: Mapping[str, str]  # keys: tariffs.engine.cost.LineKind
+    lines: Mapping[str, str]  # keys: tariffs.engine.cost.LineKind, and REFUND of a credit
     payment: str
     card: str
     terminal: str
@@ -71,9 +71,19 @@ class Words:
     charged: str
     released: str
     still_open: str
+    refunded: str
+    refund_due: str
     card_details: str
     page: str
     download: str
+    # --- credit note
+    credit_note: str
+    credit_notes: str
+    corrects: str
+    reason: str
+    goes_back: str
+    download_credit_note: str
+    back_to_receipt: str
     # --- around it
     questions: str
     language: str

@@ -1,6 +1,7 @@
 """Fill a database with payments at every point of reconciliation: `python -m tests.browser.money_seed`.
 
-It runs in a process of its own, on the database of a running server. Prints a payment that was refunded.
+It runs in a process of its own, on the database of a running server. Prints a payment that was refunded, and the
+token of its receipt.
 """
 
 import os
@@ -18,6 +19,7 @@ from django.contrib.auth.models import Permission  # noqa: E402
 
 from payments import decisions  # noqa: E402
 from payments.models import OutboxMessage, Terminal  # noqa: E402
+from payments.receipts.tokens import token_for  # noqa: E402
 from payments.reconciliation import refunds  # noqa: E402
 from payments.states import Review  # noqa: E402
 from sessions_app.models import Session  # noqa: E402
@@ -64,7 +66,8 @@ def seed() -> None:
     OutboxMessage.objects.filter(subject=str(old[0].pk)).update(state="GIVEN_UP", last_error="HTTP 410")
     asked = captured(harbour)
     refunds.refund(asked.pk, 1000, user=anna, reason="Charged twice, says the driver", now=NOW)
-    sys.stdout.write(f"{refunded.pk}\n")
+    assert refunded.session_id is not None
+    sys.stdout.write(f"{refunded.pk} {token_for(refunded.session_id)}\n")
 
 
 if __name__ == "__main__":

@@ -23,10 +23,11 @@ SHOTS = os.environ.get("EMABLER_SHOTS", "")  # a directory: keep pictures of eve
 
 @dataclass
 class Office:
-    """Where it runs, and a payment that was refunded."""
+    """Where it runs, a payment that was refunded, and the token of its receipt."""
 
     url: str
     refunded: str
+    token: str
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def office(tmp_path_factory: pytest.TempPathFactory, _migrated_sqlite: Path) -> 
             capture_output=True,
             text=True,
         )
-        yield Office(url, seeded.stdout.split()[-1])
+        yield Office(url, *seeded.stdout.split()[-2:])
 
 
 def signed_in(browser: Browser, office: Office, name: str, width: str = "desktop") -> BrowserContext:
@@ -81,6 +82,8 @@ def test_every_page_fits_can_be_pressed_and_complains_of_nothing(
         "review": "/money/review/",
         "payment": f"/money/payments/{office.refunded}/",
         "files": "/money/files/",
+        "receipt": f"/r/{office.token}",
+        "credit": f"/r/{office.token}/credit/1",
     }
     page.goto("/money/review/")
     for kind, row in (("orphan", "hold"), ("open", "is open"), ("line", "names")):
