@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 
 from payments.models import Payment, Ptp, Receipt
 from payments.ocpi.cdrs import cdr_document
@@ -37,6 +37,27 @@ def payments_of(ptp: Ptp) -> QuerySet[Payment]:
 def with_cdrs(payments: QuerySet[Payment]) -> QuerySet[Payment]:
     """Add the CDRs that settlement statements show; one query more for all of them."""
     return payments.prefetch_related(Prefetch("session__cdrs", CDR.objects.filter(credit_of=None)))
+
+
+def refunds_of(ptp: Ptp) -> QuerySet[CDR]:
+    """Return the credits of a PTP's payments that came by the native API, with all that a statement reads."""
+    credits = CDR.objects.filter(
+        credit_of__isnull=False, session__payment__ptp=ptp, session__payment__connection=None
+    )
+    return credits.select_related(
+        "credit_of", "credit_note", "session__payment__terminal", "session__evse__site", "session__connector"
+    ).defer("credit_note__document", "credit_note__pdf", "session__cost_state", "session__tariff_snapshot")
+
+
+def due_refunds(credits: QuerySet[CDR]) -> QuerySet[CDR]:
+    """Leave the credits that the PTP has yet to give back: of each payment at most the newest."""
+    newer = CDR.objects.filter(credit_of=OuterRef("credit_of"), credit_number__gt=OuterRef("credit_number"))
+    return credits.filter(~Exists(newer), session__payment__state=PaymentState.REFUNDING)
+
+
+def is_refund_due(credit: CDR) -> bool:
+    """Whether the PTP has yet to give this back. One query."""
+    return due_refunds(CDR.objects.filter(pk=credit.pk)).exists()
 
 
 def action_of(payment: Payment) -> str:
@@ -117,6 +138,7 @@ def settlement_statement(payment: Payment, *, now: datetime) -> dict[str, Any]:
         **settlement_brief(payment),
         "authorized_amount": money_string(payment.authorized_minor, payment.currency),
         "captured_amount": money_string(payment.captured_minor, payment.currency),
+        "refunded_amount": money_string(payment.refunded_minor, payment.currency),
         "review": payment.review or None,
         "due_at": utc(payment.settled_at),
         "cost_lines": [] if cdr is None else _cost_lines(cdr),
@@ -125,6 +147,25 @@ def settlement_statement(payment: Payment, *, now: datetime) -> dict[str, Any]:
         "receipt_number": _receipt_number(payment),
         "receipt": receipt_urls(session.pk),
         "cdr": None if cdr is None else cdr_document(cdr, invoice_reference=_receipt_number(payment) or ""),
+    }
+
+
+def refund_statement(credit: CDR, *, due: bool) -> dict[str, Any]:
+    """Return what is to be given back; read the credit with `refunds_of`."""
+    payment: Payment = credit.session.payment
+    number = credit.credit_note.full_number
+    return {
+        "id": str(credit.pk),
+        "session_id": str(credit.session_id),
+        "terminal_id": payment.terminal.terminal_id if payment.terminal else None,
+        "authorization_reference": payment.authorization_reference,
+        "due": due,
+        "amount": money_string(-credit.total_incl_minor, credit.currency),
+        "currency": credit.currency,
+        "captured_amount": money_string(payment.captured_minor, payment.currency),
+        "asked_at": utc(credit.issued_at),
+        "credit_note_number": number,
+        "cdr": cdr_document(credit, invoice_reference=number),
     }
 
 

@@ -14,12 +14,23 @@ from typing import Any
 from django.utils import timezone
 
 from payments import exact_json, outbox
+from payments.decisions import REFUND_DUE
 from payments.models import OutboxMessage
 from payments.outbound import Refused, Unreachable, post
 from payments.outbox import Delivery
 from payments.sealed import unseal
 from payments.settlement import SESSION_UPDATED, SETTLEMENT_DUE
-from payments.statements import DUE, payments_of, session_statement, settlement_statement, utc, with_cdrs
+from payments.statements import (
+    DUE,
+    is_refund_due,
+    payments_of,
+    refund_statement,
+    refunds_of,
+    session_statement,
+    settlement_statement,
+    utc,
+    with_cdrs,
+)
 
 GONE = 410
 
@@ -51,6 +62,16 @@ def carry_settlement_due(message: OutboxMessage) -> Delivery:
     if payment.state not in DUE:
         return outbox.nothing_to_tell("the PTP answered by itself")
     return _carry(message, settlement_statement(payment, now=timezone.now()))
+
+
+def carry_refund_due(message: OutboxMessage) -> Delivery:
+    """Tell what is to be given back; once the PTP has done it there is nothing to tell."""
+    credit = refunds_of(message.ptp).filter(pk=message.subject).first()
+    if credit is None:
+        return _impossible("there is no such credit")
+    if not is_refund_due(credit):
+        return outbox.nothing_to_tell("the PTP answered by itself")
+    return _carry(message, refund_statement(credit, due=True))
 
 
 def _carry(message: OutboxMessage, data: dict[str, Any]) -> Delivery:
@@ -97,3 +118,4 @@ def _impossible(why: str) -> Delivery:
 
 outbox.register(SESSION_UPDATED, carry_session_updated)
 outbox.register(SETTLEMENT_DUE, carry_settlement_due)
+outbox.register(REFUND_DUE, carry_refund_due)

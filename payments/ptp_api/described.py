@@ -136,6 +136,23 @@ release = extend_schema(
     request=None,
     responses=_answers({200: shapes.SettlementShape}, problems=_problems("not_found", "wrong_state")),
 )
+refunds = extend_schema(
+    operation_id="list_refunds",
+    tags=["Settlement"],
+    description="What is to be given back, oldest first, until you tell that it is done. One per payment at a time.",
+    parameters=[
+        OpenApiParameter("status", str, required=True, enum=["due"], description="What to list."),
+        _CURSOR,
+    ],
+    responses=_answers({200: shapes.RefundList}, problems=_problems("invalid_query", "not_found")),
+)
+confirm_refund = extend_schema(
+    operation_id="report_refund",
+    tags=["Settlement"],
+    description="Tell that the money went back. A repeat is answered 200.",
+    request=None,
+    responses=_answers({200: shapes.RefundShape}, problems=_problems("not_found")),
+)
 receipts = extend_schema(
     operation_id="list_receipts",
     tags=["Terminal"],

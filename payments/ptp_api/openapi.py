@@ -29,11 +29,12 @@ terminal of it; a PTP sees its own things only, everything else is `not_found`.
 taps, the terminal holds `preauthorize_amount` → `POST sessions` → follow with `GET sessions/{id}`, its event
 stream or webhooks → `POST …/stop` or the cable is pulled → `GET …/settlement` or `settlements?status=due`:
 `CAPTURE` (with the amount) or `RELEASE` → capture at the PSP, then `POST …/capture` or `POST …/release`.
+What our staff give back comes as `refunds?status=due`: refund it at the PSP, then `POST refunds/{id}/confirm`.
 
 **Amounts** are decimal strings in major units (`"12.30"`) with a currency; a JSON number is refused. Energy is
 in Wh, power in W, times are RFC 3339 in UTC. **Lists** are `{"items": […], "next": null}`; `next` is the URL of
 the next page. **Errors** are `application/problem+json` with a `code`: those named
-with each request, `method_not_allowed` (405) and `internal_error` (500, ours; ask again).
+with each request, `method_not_allowed` (405), `internal_error` (500) and `unavailable` (503): ours; ask again.
 
 **Names** of `status` and `payment_status` are the states of the session and the payment. **Webhooks** carry
 the same shapes; whatever a webhook tells, polling tells too. New members may be added to answers at any time.
@@ -91,6 +92,15 @@ class SettlementDue(serializers.Serializer):
     data = shapes.SettlementShape()  # type: ignore[assignment]
 
 
+class RefundDue(serializers.Serializer):
+    """Something that was captured is to be given back."""
+
+    event_id = serializers.CharField(help_text="Stable over retries; also in X-Emabler-Delivery.")
+    event = serializers.ChoiceField(choices=["refund.due"])
+    created_at = serializers.DateTimeField()
+    data = shapes.RefundShape()  # type: ignore[assignment]
+
+
 WEBHOOK_RULES = """
 POST to the PTP's webhook URL, at least once, retried with growing waits for 72 hours; any 2xx is a yes, 410 ends
 it for good, everything else is retried. Redirects are not followed. Several changes may come as one message
@@ -118,6 +128,8 @@ def _webhook(name: str, summary: str, body: type) -> OpenApiWebhook:
 
 session_updated = _webhook("session.updated", "A session changed", SessionUpdated)
 settlement_due = _webhook("settlement.due", "A hold is to be captured or released", SettlementDue)
+
+refund_due = _webhook("refund.due", "Something is to be given back", RefundDue)
 
 
 class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -149,7 +161,7 @@ _HERE = "payments.ptp_api.openapi"
 SETTINGS = {
     "OAS_VERSION": "3.1.1",
     "DESCRIPTION": DESCRIPTION,
-    "WEBHOOKS": [f"{_HERE}.session_updated", f"{_HERE}.settlement_due"],
+    "WEBHOOKS": [f"{_HERE}.session_updated", f"{_HERE}.settlement_due", f"{_HERE}.refund_due"],
     "PREPROCESSING_HOOKS": [f"{_HERE}.only_terminal_api"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

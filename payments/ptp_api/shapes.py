@@ -204,6 +204,7 @@ class SettlementShape(Named, SettlementBrief):
     refusal = serializers.CharField(allow_null=True)
     authorized_amount = Amount()
     captured_amount = Amount()
+    refunded_amount = Amount(help_text="Given back of what was captured.")
     review = serializers.ChoiceField(
         choices=_choices(Review), allow_null=True, help_text="Why our staff look at it."
     )
@@ -220,6 +221,29 @@ class SettlementList(serializers.Serializer):
     """A page of settlements."""
 
     items = SettlementShape(many=True)
+    next = serializers.URLField(allow_null=True)
+
+
+class RefundShape(serializers.Serializer):
+    """Something that was captured and is to be given back."""
+
+    id = serializers.UUIDField(help_text="Of the refund; give back once per id, however often it is told.")
+    session_id = serializers.UUIDField()
+    terminal_id = serializers.CharField(allow_null=True)
+    authorization_reference = serializers.CharField()
+    due = serializers.BooleanField(help_text="Whether that is yet to be done; false once you told us.")
+    amount = Amount(help_text="What to give back: a part or all of what was captured.")
+    currency = serializers.CharField()
+    captured_amount = Amount(help_text="What was captured of this hold.")
+    asked_at = serializers.DateTimeField()
+    credit_note_number = serializers.CharField()
+    cdr = OcpiCdr(help_text="The credit CDR.")
+
+
+class RefundList(serializers.Serializer):
+    """A page of refunds."""
+
+    items = RefundShape(many=True)
     next = serializers.URLField(allow_null=True)
 
 

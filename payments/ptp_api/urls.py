@@ -4,6 +4,7 @@ from django.urls import path, re_path
 
 from payments.ptp_api.connector_views import ConnectorsView, QuoteView
 from payments.ptp_api.event_stream import events
+from payments.ptp_api.refund_views import RefundConfirmView, RefundsView
 from payments.ptp_api.session_views import SessionsView, SessionView, StopView
 from payments.ptp_api.settlement_views import CaptureView, ReleaseView, SettlementsView, SettlementView
 from payments.ptp_api.terminal_views import HeartbeatView, ReceiptsView
@@ -21,6 +22,8 @@ urlpatterns = [
     path("sessions/<uuid:session_id>/capture", CaptureView.as_view(), name="capture"),
     path("sessions/<uuid:session_id>/release", ReleaseView.as_view(), name="release"),
     path("settlements", SettlementsView.as_view(), name="settlements"),
+    path("refunds", RefundsView.as_view(), name="refunds"),
+    path("refunds/<uuid:refund_id>/confirm", RefundConfirmView.as_view(), name="refund-confirm"),
     path("receipts", ReceiptsView.as_view(), name="receipts"),
     path("heartbeat", HeartbeatView.as_view(), name="heartbeat"),
     re_path("", NothingHereView.as_view()),

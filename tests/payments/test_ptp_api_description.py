@@ -10,11 +10,13 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from payments import exact_json, webhooks
-from payments.models import OutboxMessage
+from payments import decisions, exact_json, settlement, webhooks
+from payments.models import CreditNote, OutboxMessage
 from payments.ptp_api import urls
 from payments.ptp_api.openapi import PREFIX, description
 from payments.ptp_api.problems import CODES
+from payments.settlement import CaptureReport
+from payments.states import CaptureStatus
 from tests import builders
 from tests.payments.ptp_client import start_body
 
@@ -41,6 +43,13 @@ def shape_of(path, method, status):
     answer = description()["paths"][f"{PREFIX}{path}"][method]["responses"][str(status)]
     ((content_type, content),) = answer["content"].items()
     return content["schema"]["$ref"].rpartition("/")[2], content_type
+
+
+def refund(payment):
+    """The id of a refund of this payment, made on the first call."""
+    if not CreditNote.objects.filter(payment=payment).exists():
+        decisions.refund(payment.pk, 100, actor="anna", reason="broken cable", now=timezone.now())
+    return CreditNote.objects.get(payment=payment).cdr_id
 
 
 def test_every_answer_has_the_shape_that_is_described(cast, terminal, components):
@@ -72,6 +81,8 @@ def test_every_answer_has_the_shape_that_is_described(cast, terminal, components
         (f"{given}/settlement", "get", terminal.get(f"/{one}/settlement")),
         (f"{given}/capture", "post", terminal.post(f"/{one}/capture", report)),
         (f"{given}/release", "post", terminal.post(f"/{one}/release")),
+        ("refunds", "get", refund(running.payment) and terminal.get("/refunds", status="due")),
+        ("refunds/{refund_id}/confirm", "post", terminal.post(f"/refunds/{refund(running.payment)}/confirm")),
         ("receipts", "get", terminal.get("/receipts", terminal_id=terminal_id)),
         ("heartbeat", "post", terminal.post("/heartbeat", {"terminal_id": terminal_id})),
     ):
@@ -87,8 +98,15 @@ def test_a_started_session_has_the_shape_that_is_described(cast, terminal, compo
     check(components, shape_of("sessions", "post", 202)[0], answer.json())
 
 
+def captured(payment):
+    return CaptureReport(
+        confirmation_id="c", status=CaptureStatus.SUCCESS, amount_minor=payment.due_minor, currency="EUR"
+    )
+
+
 @pytest.mark.parametrize(
-    ("topic", "shape"), [("session.updated", "SessionUpdated"), ("settlement.due", "SettlementDue")]
+    ("topic", "shape"),
+    [("session.updated", "SessionUpdated"), ("settlement.due", "SettlementDue"), ("refund.due", "RefundDue")],
 )
 def test_webhooks_have_the_shape_that_is_described(db, components, monkeypatch, topic, shape):
     sent = []
@@ -96,9 +114,14 @@ def test_webhooks_have_the_shape_that_is_described(db, components, monkeypatch, 
     cast = builders.cast(webhook_url="https://ptp.example.org/hooks")
     running = cast.running(now=timezone.now() - timedelta(minutes=20))
     payment = running.end(energy_wh=10_000, after_seconds=1200)
-    message = OutboxMessage(ptp=cast.ptp, topic=topic, subject=str(payment.pk))
+    subject = payment.pk
+    if topic == "refund.due":
+        settlement.confirm(payment.pk, captured(payment), now=timezone.now())
+        subject = refund(payment)
+    message = OutboxMessage(ptp=cast.ptp, topic=topic, subject=str(subject))
 
     carrier = {
+        "refund.due": webhooks.carry_refund_due,
         "session.updated": webhooks.carry_session_updated,
         "settlement.due": webhooks.carry_settlement_due,
     }
@@ -126,7 +149,9 @@ def test_every_request_that_writes_describes_its_body():
     for path, operations in description()["paths"].items():
         for method, operation in operations.items():
             described = "requestBody" in operation
-            assert described == (method == "post" and not path.endswith(("/stop", "/release"))), path
+            assert described == (method == "post" and not path.endswith(("/stop", "/release", "/confirm"))), (
+                path
+            )
             assert operation["security"] == [{"key": []}]
             assert operation["operationId"]
 
