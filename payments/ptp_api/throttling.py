@@ -1,14 +1,11 @@
-"""How much one key may ask: requests per minute, counted in windows that begin with the minute."""
-
-import time
+"""How much one key may ask: requests per minute."""
 
 from django.conf import settings
-from django.core.cache import cache
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
-WINDOW_SECONDS = 60
+from payments import throttling
 
 
 class KeyThrottle(BaseThrottle):
@@ -28,12 +25,4 @@ class KeyThrottle(BaseThrottle):
 
 def seconds_to_wait(key_pk: int) -> float:
     """Count one request of a key; return 0 when it may pass, else the seconds until the next window."""
-    now = time.time()
-    window = int(now // WINDOW_SECONDS)
-    name = f"ptp-requests:{key_pk}:{window}"
-    cache.add(name, 0, timeout=2 * WINDOW_SECONDS)
-    try:
-        count = cache.incr(name)
-    except ValueError:
-        return 0  # the cache dropped it between two breaths; this request passes
-    return 0 if count <= settings.PTP_REQUESTS_PER_MINUTE else (window + 1) * WINDOW_SECONDS - now
+    return throttling.seconds_to_wait(f"ptp-requests:{key_pk}", settings.PTP_REQUESTS_PER_MINUTE)

@@ -5,6 +5,7 @@ envelope, log. What reaches the OCPI layer is answered with HTTP 2xx, in the env
 """
 
 import logging
+import math
 import time
 import uuid
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -27,12 +29,14 @@ from payments.ocpi.connections import Party
 from payments.ocpi.dialects import Version
 from payments.ocpi.envelope import OcpiError, Reply, Status
 from payments.ocpi.reading import Reader
+from payments.throttling import seconds_to_wait
 from tariffs.engine.errors import InputError, InvalidInput
 
 logger = logging.getLogger(__name__)
 
 METHODS: Final = ("get", "put", "post", "patch", "delete")
 LONGEST_HEADER: Final = 100
+STRANGERS_PER_MINUTE: Final = 60  # of one address; a platform that lost its token asks a few times
 _ROUTING: Final = ("country-code", "party-id")
 _UNAUTHORIZED: Final = "The token is missing, unknown, or not good here."
 _CHALLENGE: Final = {"WWW-Authenticate": 'Token realm="ocpi"'}
@@ -106,6 +110,7 @@ class OcpiView(View):
     def _call(self, request: HttpRequest, now: datetime, ids: tuple[str, str], version: Version) -> Call:
         """Return the call of a known caller. Raises OcpiError."""
         connection = connections.find(request.headers.get("Authorization", ""))
+        _limit(request, connection)
         if connection is None or not (connection.is_registered or self.open_to_invited):
             raise OcpiError(Status.INVALID, _UNAUTHORIZED, http_status=401, headers=_CHALLENGE)
         call = Call(
@@ -154,6 +159,26 @@ class OcpiView(View):
         for name, value in reply.headers.items():
             response[name] = value
         return response
+
+
+def _limit(request: HttpRequest, connection: OcpiConnection | None) -> None:
+    """Count a request of a platform, or of somebody unknown by the address it comes from.
+
+    A right token is never refused for wrong ones from the same address. Raises OcpiError with HTTP 429.
+    """
+    if connection is None:
+        address = request.META.get("REMOTE_ADDR", "")
+        wait_seconds = seconds_to_wait(f"ocpi-strangers:{address}", STRANGERS_PER_MINUTE)
+    else:
+        most = settings.PTP_REQUESTS_PER_MINUTE
+        wait_seconds = seconds_to_wait(f"ocpi-requests:{connection.pk}", most)
+    if wait_seconds > 0:
+        raise OcpiError(
+            Status.CLIENT_ERROR,
+            "Too many requests; ask again after the seconds that Retry-After says.",
+            http_status=429,
+            headers={"Retry-After": str(math.ceil(wait_seconds))},
+        )
 
 
 def _ids(request: HttpRequest) -> tuple[str, str]:
