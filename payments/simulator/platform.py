@@ -126,14 +126,30 @@ class Platform:
         return Tap("refused", session_id=session_id, problem=problem.code)
 
     def settle_due(self) -> int:
-        """Capture and release whatever is due, tell it, and return how many settlements there were."""
+        """Capture, release and give back whatever is due, tell it, and return how much there was."""
         due = _items(self.api.get("settlements", status="due", terminal_id=self.terminal_id))
         for settlement in due:
             if settlement["action"] == "CAPTURE":
                 self._capture(settlement)
             elif settlement["action"] == "RELEASE":
                 self._release(settlement)
-        return len(due)
+        return len(due) + self._give_back_due()
+
+    def _give_back_due(self) -> int:
+        refunds = _items(self.api.get("refunds", status="due"))
+        mine = [refund for refund in refunds if refund["terminal_id"] == self.terminal_id]
+        return sum(self._give_back(refund) for refund in mine)
+
+    def _give_back(self, refund: Body) -> bool:
+        """Give back once per refund, and tell it; a charge that this PSP never made stays due, for staff to see."""
+        reference = refund["authorization_reference"]
+        try:
+            with self._remembered() as (_, psp):
+                psp.refund(reference, refund["amount"], document=refund["id"])
+        except (UnknownHold, HoldIsGone):
+            return False
+        self.api.post(f"refunds/{refund['id']}/confirm")
+        return True
 
     def _capture(self, settlement: Body) -> None:
         reference = settlement["authorization_reference"]

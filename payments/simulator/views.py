@@ -219,7 +219,7 @@ def webhook(request: HttpRequest) -> HttpResponse:
     if not called:
         return JsonResponse({"code": "bad_signature"}, status=401)
     try:
-        if request.headers.get("X-Emabler-Event") == "settlement.due":
+        if request.headers.get("X-Emabler-Event") in ("settlement.due", "refund.due"):
             _settle(called)
     except (ApiTrouble, ApiProblem):
         return JsonResponse({"code": "try_again"}, status=503)  # the outbox will

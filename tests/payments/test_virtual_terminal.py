@@ -16,6 +16,7 @@ from django.test import Client
 from django.utils import timezone
 
 from chargers.models import EVSE
+from payments import decisions
 from payments.models import Payment
 from payments.simulator import credentials, psp, views
 from payments.simulator.native_api import ApiTrouble
@@ -147,6 +148,20 @@ class TestPlatform:
         assert (payment.state, payment.captured_minor) == (PaymentState.CAPTURED, 1000)
         assert platform.psp().count("capture", payment.authorization_reference) == 1
         assert "CAPTURED EUR 10.00" in payment.confirmations.get().eft_data
+
+    def test_what_staff_give_back_goes_back_to_the_card_once(
+        self, platform: Platform, cast: builders.Cast
+    ) -> None:
+        payment = charged(platform, cast)
+        platform.settle_due()
+        decisions.refund(payment.pk, 300, actor="anna", reason="broken cable", now=timezone.now())
+
+        counts = [platform.settle_due() for _ in range(2)]
+
+        payment.refresh_from_db()
+        assert counts == [1, 0]
+        assert (payment.state, payment.refunded_minor) == (PaymentState.REFUNDED, 300)
+        assert platform.psp().count("refund", payment.authorization_reference) == 1
 
     def test_a_confirmation_that_was_lost_is_told_again_without_a_second_capture(
         self, platform: Platform, cast: builders.Cast, monkeypatch: pytest.MonkeyPatch
