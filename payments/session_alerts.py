@@ -38,7 +38,7 @@ def take(payment_id: uuid.UUID, *, now: datetime) -> bool:
         if not session.alert:
             return False
         review = REVIEWS[Alert(session.alert)]
-        move(payment, states.Flagged(review), now=now, data={"reason": session.needs_review})
+        move(payment, states.Flagged(review), now=now, data={"reason": session.needs_review or session.alert})
         lifecycle.alert_taken(session)
     return True
 

@@ -39,11 +39,12 @@ def compare(session: Session, transaction: Transaction, fact: TransactionEnded, 
         "doubts": "; ".join(story.doubts),
     }
     differs = told_minor != settled_minor
+    # No doubt about the meter that was settled by: where settlement is still to come, it is of that meter.
     lifecycle.record(
         session,
         KIND,
         now=fact.received_at,
         data=data,
-        review="the charger told another end after it was settled" if differs else "",
+        review="",
         alert=Alert.LATE_STOP if differs else Alert(session.alert),
     )

@@ -5,13 +5,15 @@ from contextlib import ExitStack
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
+from unittest import mock
 
 from django.utils import timezone
 
-from chargers.models import Command
+from chargers.facts import EvseStatus
+from chargers.models import EVSE, Command
 from chargers.simulator.connector import iso
 from chargers.simulator.options import Options
-from payments.models import Payment
+from payments.models import OcpiConnection, Payment
 from payments.states import PaymentState
 from sessions_app.models import CDR, Session
 from sessions_app.states import SessionState
@@ -83,6 +85,21 @@ class World:
         self.until(lambda: self.session(tap).energy_wh > beyond_wh)
         return tap
 
+    def charged(self, place: Place, *, energy_wh: int = 10_000) -> Tap:
+        """A tap whose session charged for twenty minutes and has just ended; nobody was told yet.
+
+        The charger's side is the desk's, without a wire: what follows is between us and the PTP.
+        """
+        builders.bring_online(place.station)
+        EVSE.objects.filter(station=place.station).update(status=EvseStatus.AVAILABLE)
+        tap = self.tap(place)
+        ago = timezone.now() - timedelta(minutes=21)
+        Session.objects.filter(pk=self.session(tap).pk).update(requested_at=ago)
+        running = builders.start(self.payment(tap), at=ago + timedelta(minutes=1))
+        with mock.patch("payments.settlement.settle"):  # the worker's business
+            running.end(energy_wh=energy_wh, after_seconds=1200)
+        return tap
+
     def press_stop(self, tap: Tap) -> str:
         """Press Stop at the terminal."""
         return self.door.stop(tap, str(self.session(tap).pk))
@@ -146,6 +163,10 @@ class World:
             assert self.remote_starts(tap) == 0
         else:
             assert not Payment.objects.filter(authorization_reference=tap.reference).exists()
+
+    def payment_connection(self) -> OcpiConnection:
+        """Our side of the OCPI connection of this door."""
+        return OcpiConnection.objects.get(ptp=self.door.ptp)
 
     def cdr(self, tap: Tap) -> CDR:
         """The bill: exactly one."""

@@ -1,0 +1,157 @@
+"""What is gathered for the plausibility gate, and what the CDR says of what was left out."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import transaction
+
+from chargers.desk import current_desk
+from chargers.facts import MeterReading, TransactionEnded, TransactionMetered
+from chargers.models import Transaction
+from payments import settlement
+from payments.states import PaymentState, Review
+from sessions_app.judging import NO_START_VALUE, PLACEHOLDER, UNREADABLE_FINAL_VALUE
+from sessions_app.models import CDR
+from tests import builders
+from tests.builders import Running
+
+pytestmark = pytest.mark.django_db
+
+
+def running(*, register_wh: int | None = 100_000) -> Running:
+    """A session whose charger told this start value."""
+    made = builders.cast().running()
+    if register_wh is None or register_wh != made.register_wh:
+        Transaction.objects.filter(pk=made.transaction.pk).update(meter_start_wh=register_wh)
+        session = made.session
+        session.meter_state = {}
+        session.save(update_fields=["meter_state"])
+    return made
+
+
+def end(
+    made: Running,
+    stop_wh: int | None,
+    *readings: MeterReading,
+    after_seconds: int = 600,
+    reason: str = "Local",
+) -> list[str]:
+    """End it with this register; returns the doubts of its CDR."""
+    at = made.started_at + timedelta(seconds=after_seconds)
+    with transaction.atomic():
+        Transaction.objects.filter(pk=made.transaction.pk).update(meter_stop_wh=stop_wh, stopped_at=at)
+        current_desk().ended(TransactionEnded(made.transaction.pk, stop_wh, at, at, reason, readings))
+    settlement.settle(made.payment.pk, now=at)
+    made.payment.refresh_from_db()
+    cdr = CDR.objects.filter(session=made.payment.session_id).first()
+    return list(cdr.doubts) if cdr else []
+
+
+def reading(made: Running, register_wh: int | None, after_seconds: int, **more: object) -> MeterReading:
+    at: datetime = made.started_at + timedelta(seconds=after_seconds)
+    return MeterReading(sampled_at=at, received_at=at, register_wh=register_wh, **more)  # type: ignore[arg-type]
+
+
+def earlier(made: Running, start_wh: int, stop_wh: int) -> None:
+    """The EVSE's transaction before."""
+    later = made.transaction
+    Transaction.objects.create(
+        pk=later.pk - 1_000_000,
+        station_id=later.station_id,
+        evse_id=later.evse_id,
+        transaction_id="before",
+        natural_key="before",
+        accepted=True,
+        meter_start_wh=start_wh,
+        meter_stop_wh=stop_wh,
+        started_at=made.started_at - timedelta(days=1),
+        start_received_at=made.started_at - timedelta(days=1),
+        stopped_at=made.started_at - timedelta(hours=23),
+    )
+
+
+def test_a_start_of_zero_before_a_lifetime_stop_is_a_placeholder() -> None:
+    """Iocharger billed 910 kWh for 0.083; here the odometer is small enough to pass for a charge."""
+    made = running(register_wh=0)
+    earlier(made, 9_000, 15_000)
+
+    assert PLACEHOLDER in end(made, 16_000)
+    assert CDR.objects.get().energy_wh == 1_000
+    assert made.payment.review == Review.METER_DOUBT
+
+
+def test_a_meter_that_counts_each_session_from_zero_is_believed() -> None:
+    made = running(register_wh=0)
+    earlier(made, 0, 15_000)
+
+    assert end(made, 16_000) == []
+    assert (CDR.objects.get().energy_wh, made.payment.review) == (16_000, "")
+
+
+def test_without_start_value_and_samples_nothing_proves_any_energy() -> None:
+    made = running(register_wh=None)
+
+    end(made, 16_000)
+
+    assert not CDR.objects.exists()
+    assert (made.payment.state, made.payment.review) == (PaymentState.RELEASING, Review.METER_DOUBT)
+
+
+def test_without_a_start_value_it_counts_from_the_first_sample() -> None:
+    made = running(register_wh=None)
+    with transaction.atomic():
+        current_desk().metered(
+            TransactionMetered(made.transaction.pk, (reading(made, 500, 30),), made.started_at)
+        )
+
+    assert NO_START_VALUE in end(made, 3_500)
+    assert (CDR.objects.get().energy_wh, made.payment.review) == (3_000, Review.METER_DOUBT)
+
+
+def test_the_charger_that_ends_without_a_final_value_is_billed_to_the_last_sample_and_flagged() -> None:
+    made = running()
+    made.meter(energy_wh=2_000, after_seconds=300)
+
+    assert UNREADABLE_FINAL_VALUE in end(made, None)
+    assert (CDR.objects.get().energy_wh, made.payment.review) == (2_000, Review.METER_DOUBT)
+
+
+def test_a_final_sample_stands_in_for_a_final_value() -> None:
+    made = running()
+    made.meter(energy_wh=2_000, after_seconds=300)
+
+    doubts = end(made, None, reading(made, 103_000, 600, context="Transaction.End"))
+
+    assert doubts == []
+    assert (CDR.objects.get().energy_wh, made.payment.review) == (3_000, "")
+
+
+def test_what_could_not_be_read_is_said_and_does_not_hold_the_bill() -> None:
+    made = running()
+    unreadable = [
+        reading(made, None, 60, problem="register is negative"),
+        reading(made, None, 120, problem="register is negative"),
+        reading(made, None, 180, power_w=9_000),
+        reading(made, None, 240, current_a=Decimal(16)),
+    ]
+    with transaction.atomic():
+        current_desk().metered(
+            TransactionMetered(
+                made.transaction.pk, tuple(unreadable), made.started_at + timedelta(seconds=240)
+            )
+        )
+
+    assert end(made, 103_000) == ["2 meter value(s) dropped, register is negative"]
+    assert (CDR.objects.get().energy_wh, made.payment.review) == (3_000, "")
+
+
+def test_an_end_by_inference_needs_no_final_value() -> None:
+    made = running()
+    made.meter(energy_wh=2_000, after_seconds=300)
+    Transaction.objects.filter(pk=made.transaction.pk).update(inferred=True)
+
+    doubts = end(made, None, reason="Inferred")
+
+    assert doubts == ["no final meter value: counted up to the last sample"]
+    assert made.payment.review == ""
