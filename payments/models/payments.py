@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from payments.models.parties import Ptp, Terminal
@@ -106,6 +107,13 @@ class Payment(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["deadline_at"], condition=Q(state__in=_WAITING), name="payment_deadline"),
             models.Index(fields=["terminal", "settled_at"], name="payment_by_terminal"),
+            # To OCPI `ABC` and `abc` are one hold.
+            models.Index(
+                F("connection"),
+                Lower("authorization_reference"),
+                condition=Q(connection__isnull=False),
+                name="payment_by_ocpi_reference",
+            ),
             models.Index(
                 fields=["settled_at"], condition=Q(settled_at__isnull=False), name="payment_by_settled_at"
             ),

@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from payments import settlement
-from payments.models import Confirmation, OcpiConnection, Payment
+from payments.models import Confirmation, OcpiConnection
 from payments.ocpi.card_numbers import masked
 from payments.ocpi.confirmations import ConfirmationEntry, confirmation_document, parse_confirmation
 from payments.ocpi.dialects import Kind, Version, in_dialect
+from payments.ocpi.holds import payment_of
 from payments.ocpi.reading import exact, plain
 from payments.settlement import CaptureReport
 from payments.states import CaptureStatus
@@ -30,7 +31,7 @@ def book(connection: OcpiConnection, told: object, *, now: datetime) -> bool:
     report = _report(entry)
     ptp = connection.ptp
     is_new = not Confirmation.objects.filter(ptp=ptp, confirmation_id=entry.id).exists()
-    payment = Payment.objects.filter(ptp=ptp, authorization_reference=entry.authorization_reference).first()
+    payment = payment_of(connection, entry.authorization_reference)
     if payment is None:
         settlement.store_orphan(ptp, entry.authorization_reference, report, now=now)
     else:

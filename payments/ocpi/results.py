@@ -19,6 +19,7 @@ from payments import outbox
 from payments.models import OcpiCommand, OcpiConnection
 from payments.ocpi import refusals
 from payments.ocpi.commands import CommandResultType, StartSessionBody
+from payments.ocpi.holds import payment_of
 from sessions_app import lifecycle
 from sessions_app.models import Session, SessionEvent
 from sessions_app.states import FINAL, NEVER_STARTED, SessionState
@@ -196,7 +197,7 @@ def tell_again(
             .filter(
                 connection=connection,
                 kind=OcpiCommand.Kind.START,
-                payment__authorization_reference=body.authorization_reference,
+                payment=payment_of(connection, body.authorization_reference or ""),
             )
             .first()
         )

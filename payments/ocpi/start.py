@@ -65,7 +65,7 @@ def start_session(asked: Asked, body: StartSessionBody, *, now: datetime) -> dic
     try:
         answer = idempotency.once(
             ptp=asked.connection.ptp,
-            keys=[f"reference:{reference}"],
+            keys=_keys_of(reference),
             request_hash=_fingerprint(body),
             act=act,
         )
@@ -80,6 +80,14 @@ def start_session(asked: Asked, body: StartSessionBody, *, now: datetime) -> dic
     if not any(answer is own for own in made):
         results.tell_again(asked.connection, body, asked.correlation_id, now=now)
     return answer.body
+
+
+def _keys_of(reference: str) -> list[str]:
+    """What an answer is found by: the reference as it is written, and as all its spellings are (CiString).
+
+    As it is written the native API may have used it.
+    """
+    return list(dict.fromkeys(f"reference:{spelling}" for spelling in (reference.lower(), reference)))
 
 
 def _check_owner(asked: Asked, body: StartSessionBody) -> None:
@@ -142,23 +150,32 @@ def _rejected(asked: Asked, refusal: str) -> Answer:
 
 
 def find_connector(parties: frozenset[Party], body: StartSessionBody) -> Connector:
-    """Return the one connector that is meant. Raises OcpiError 2003 for none, 2002 for more than one."""
-    found = Connector.objects.filter(
-        connections.of_parties(parties, prefix="evse__site__"), evse__site__location_id=body.location_id
-    )
-    if body.evse_uid is None:
-        found = found.filter(evse__removed=False)
-    else:
-        found = found.filter(evse__uid=body.evse_uid)
-    if body.connector_id is not None:
-        found = found.filter(connector_id=body.connector_id)
-    rows = list(found.select_related("evse__station__process", "evse__site").order_by("pk")[:2])
+    """Return the one connector that is meant. Raises OcpiError 2003 for none, 2002 for more than one.
+
+    OCPI's ids are the same in any case. Ours may differ in nothing else, so the spelling that was given goes first.
+    """
+    rows = _connectors(parties, body, "exact") or _connectors(parties, body, "iexact")
     if not rows:
         raise OcpiError(Status.UNKNOWN_LOCATION, "There is no such location, EVSE or connector.")
     if len(rows) > 1:
         missing = "connector_id" if body.evse_uid else "evse_uid"
         raise OcpiError(Status.NOT_ENOUGH, f"{missing}: There are several; which is meant must be said.")
     return rows[0]
+
+
+def _connectors(parties: frozenset[Party], body: StartSessionBody, lookup: str) -> list[Connector]:
+    """The first two that a command may mean, by ids that are compared as `lookup` says."""
+    found = Connector.objects.filter(
+        connections.of_parties(parties, prefix="evse__site__"),
+        **{f"evse__site__location_id__{lookup}": body.location_id},
+    )
+    if body.evse_uid is None:
+        found = found.filter(evse__removed=False)
+    else:
+        found = found.filter(**{f"evse__uid__{lookup}": body.evse_uid})
+    if body.connector_id is not None:
+        found = found.filter(**{f"connector_id__{lookup}": body.connector_id})
+    return list(found.select_related("evse__station__process", "evse__site").order_by("pk")[:2])
 
 
 def _quote(asked: Asked, connector: Connector, agreed: Agreed, now: datetime) -> Quote:

@@ -108,6 +108,14 @@ class TestBooked:
 
         assert now_of(settled) == (PaymentState.CAPTURED, 100, "")
 
+    def test_the_hold_may_be_written_in_another_case(self, ptp, payment):
+        other_case = payment.authorization_reference.swapcase()
+        assert other_case != payment.authorization_reference
+
+        tell(ptp, confirmation(payment, authorization_reference=other_case))
+
+        assert now_of(payment) == (PaymentState.CAPTURED, 100, "")
+
 
 class TestThatDoNotFit:
     @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from chargers.facts import EvseStatus
-from chargers.models import EVSE, Command, Connector
+from chargers.models import EVSE, Command, Connector, Site
 from payments.models import OcpiCommand, OutboxMessage, Payment, SeenSite, SeenTariff
 from payments.ocpi import start as start_module
 from payments.ocpi.seen import Shown, note_tariffs
@@ -175,6 +175,56 @@ class TestAccepted:
 
         with django_assert_max_num_queries(34):
             assert result_of(ptp.start(body)) == "ACCEPTED"
+
+
+class TestAnyCase:
+    def test_a_place_is_found_by_ids_in_another_case(self, cast, ptp):
+        Site.objects.update(location_id="Loc-A")
+        EVSE.objects.update(uid="Evse-A")
+        Connector.objects.update(connector_id="One")
+
+        body = start_body(cast, location_id="LOC-a", evse_uid="EVSE-a", connector_id="ONE")
+
+        assert result_of(ptp.start(body)) == "ACCEPTED"
+
+    def test_of_two_places_whose_ids_differ_in_case_the_one_that_is_spelled_is_meant(self, cast, ptp):
+        EVSE.objects.update(uid="evse-a")
+        other = builders.evse(at=cast.station, uid="EVSE-A")
+        builders.connector(at=other, tariff=cast.tariff_version)
+
+        ptp.start(start_body(cast, evse_uid="evse-a"))
+
+        assert Payment.objects.get().session.evse == cast.evse
+
+    def test_a_reference_in_another_case_is_the_same_hold(self, cast, ptp):
+        body = start_body(cast, authorization_reference="Hold-ABC")
+        first = said(ptp.start(body))
+
+        again = said(ptp.start(body | {"authorization_reference": "hold-abc", "response_url": f"{HOST}/new"}))
+
+        assert again == first
+        assert Payment.objects.get().authorization_reference == "Hold-ABC", "as it was given"
+        assert OcpiCommand.objects.get().response_url == f"{HOST}/new"
+
+    def test_a_reference_in_another_case_is_not_free_for_another_start(self, cast, ptp):
+        body = start_body(cast, authorization_reference="hold-abc")
+        ptp.start(body)
+
+        other = body | {"authorization_reference": "HOLD-ABC", "token": token(uid="another")}
+
+        assert said(ptp.start(other))[0] == 2001
+        assert Payment.objects.count() == 1
+
+    def test_another_platform_may_use_the_same_reference(self, cast, ptp):
+        body = start_body(cast, authorization_reference="hold-abc")
+        ptp.start(body)
+        theirs = builders.cast()
+        other = platform(of=theirs, party_id="OTR")
+
+        started = start_body(theirs, authorization_reference="HOLD-ABC", token=token(party_id="OTR"))
+
+        assert result_of(other.start(started)) == "ACCEPTED"
+        assert Payment.objects.count() == 2
 
 
 class TestRepeated:
