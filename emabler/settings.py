@@ -137,11 +137,16 @@ if _database["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=30000;",
     }
 else:
-    # Under ASGI a request lives in a thread of its own, so a pool replaces persistent connections.
+    # Under ASGI a request lives in a thread of its own, so a pool replaces persistent connections. Each one is
+    # checked when it is taken: after a restart of the database all that lie in the pool are dead.
+    _database["CONN_HEALTH_CHECKS"] = True
     _database.setdefault("OPTIONS", {})["pool"] = {
         "min_size": 1,
         "max_size": env.int("DATABASE_POOL_SIZE", default=20),
         "timeout": 15,
+        # The pause between attempts doubles until then: with the default of five minutes a pool would come
+        # back minutes after the database.
+        "reconnect_timeout": 15,
     }
 
 # --- Redis, Channels, Celery ----------------------------------------------------------------------
@@ -154,7 +159,13 @@ if REDIS_URL:
             "CONFIG": {"hosts": [REDIS_URL]},
         }
     }
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+    CACHES = {
+        "default": {
+            "BACKEND": "emabler.shared_cache.SharedCache",
+            "LOCATION": REDIS_URL,
+            "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
+        }
+    }
 else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
@@ -164,17 +175,24 @@ SINGLE_WEB_PROCESS = not REDIS_URL
 
 CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = True
-CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # however long Redis is away, a worker waits for it
 CELERY_BROKER_TRANSPORT_OPTIONS = (
-    # A wake-up must never hold up the transaction's caller: give up fast, the sweeper comes anyway.
-    {"socket_connect_timeout": 2, "socket_timeout": 5, "visibility_timeout": 60}
+    {
+        # A wake-up must never hold up the transaction's caller: give up fast, the sweeper comes anyway. Without
+        # `max_retries` kombu would try for six seconds; workers and beat reconnect by rules of their own.
+        "socket_connect_timeout": 2,
+        "socket_timeout": 5,
+        "max_retries": 0,
+        # What a killed worker had taken is not delivered again: a sweep is sooner. Acknowledging on a
+        # connection that is gone ends the worker.
+        "ack_emulation": False,
+    }
     if REDIS_URL
     else {"polling_interval": 0.05}
 )
-CELERY_TASK_TIME_LIMIT = 50  # below the visibility timeout, so a task is never run twice at once
+CELERY_TASK_TIME_LIMIT = 50  # below the claim of a delivery, so that nobody takes it over from a living task
 CELERY_TIMEZONE = "UTC"
 
 # --- Time and language ----------------------------------------------------------------------------

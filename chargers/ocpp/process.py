@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 LEASE_PERIOD_SECONDS = 5.0  # a third of the lease: two touches may fail before anybody notices
 QUEUE_PERIOD_SECONDS = 2.0  # how long a command waits at most whose hint was lost
 HEARD_PERIOD_SECONDS = 10.0
+LAYER_SECONDS = 2.0  # for Redis to answer; nobody waits longer for a hint
 
 
 class Connection(Protocol):
@@ -51,9 +52,8 @@ class Process:
         self._every(LEASE_PERIOD_SECONDS, self._renew_lease)
         self._every(QUEUE_PERIOD_SECONDS, self._wake_queued)
         self._every(HEARD_PERIOD_SECONDS, self._store_heard)
-        layer = get_channel_layer() if settings.REDIS_URL else None
-        if layer is not None:
-            self.channel_name = await layer.new_channel("chargers")
+        if settings.REDIS_URL:
+            await self._open_channel()
             self._keep(self._listen_to_layer())
         self._keep(self._leave_when_cancelled())
 
@@ -79,7 +79,7 @@ class Process:
             "connection_id": str(predecessor.connection_id),
         }
         try:
-            await asyncio.wait_for(layer.send(predecessor.channel_name, message), 2.0)
+            await asyncio.wait_for(layer.send(predecessor.channel_name, message), LAYER_SECONDS)
         except Exception:
             logger.warning(
                 "could not tell the process of an old connection of %s", link.identity, exc_info=True
@@ -112,9 +112,23 @@ class Process:
             ):
                 await self._displace(station_pk)
 
+    async def _open_channel(self) -> None:
+        """Subscribe to hints; without Redis chargers are served all the same, their commands some seconds later."""
+        layer = get_channel_layer()
+        if layer is None:
+            return
+        try:
+            self.channel_name = await asyncio.wait_for(layer.new_channel("chargers"), LAYER_SECONDS)
+        except Exception:
+            logger.warning("no hints from other processes yet", exc_info=True)
+
     async def _listen_to_layer(self) -> None:
         layer = get_channel_layer()
         while layer is not None:
+            if not self.channel_name:
+                await asyncio.sleep(1.0)
+                await self._open_channel()
+                continue
             try:
                 message = await layer.receive(self.channel_name)
                 if message.get("type") == "charger.wake":
@@ -167,8 +181,8 @@ async def this_process() -> Process:
         known = _processes[loop] = loop.create_task(_start())
     try:
         return await asyncio.shield(known)
-    except DatabaseError:
-        _processes.pop(loop, None)
+    except Exception:
+        _processes.pop(loop, None)  # whatever it was, the next charger tries anew
         raise
 
 

@@ -12,7 +12,7 @@ from chargers.ocpp import consumer, database, process
 from chargers.ocpp.throttle import DoorThrottle
 from tests.chargers.fake_desk import FakeDesk
 from tests.chargers.parts import connected, eventually, make_station, serving
-from tests.servers import redis_url
+from tests.servers import free_port, redis_url
 
 pytestmark = pytest.mark.redis
 
@@ -93,3 +93,18 @@ def test_a_silent_redis_costs_the_hint_and_not_the_command(
         charger.call("Heartbeat", {})
         commands.reset(station=station, hard=False, actor="test")
         eventually(lambda: charger.next_command()[2] == "Reset")
+
+
+def test_chargers_are_served_where_redis_is_away_from_the_start(
+    servers: tuple[str, str], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    station = make_station()
+    monkeypatch.setattr(process, "QUEUE_PERIOD_SECONDS", 0.2)
+    monkeypatch.setattr(wake, "wake_here", lambda station_pk: False)
+    nowhere = {"hosts": [f"redis://127.0.0.1:{free_port()}/0"]}
+    settings.CHANNEL_LAYERS = {"default": {**settings.CHANNEL_LAYERS["default"], "CONFIG": nowhere}}
+
+    with connected(servers[0]) as charger:
+        charger.call("Heartbeat", {})
+        commands.reset(station=station, hard=False, actor="test")
+        assert charger.next_command()[2] == "Reset"
