@@ -5,12 +5,17 @@ points at finds whatever a lost one leaves.
 """
 
 import logging
+import time
 
 from celery import current_app
 from django.db import transaction
 from kombu.exceptions import OperationalError as BrokerError
 
 logger = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 5.0  # after a failure; a broker that hangs may hold up one caller in so many seconds, not all
+
+_silent_until = 0.0  # of the process; by time.monotonic()
 
 
 def wake(task_name: str, *arguments: object) -> None:
@@ -19,7 +24,11 @@ def wake(task_name: str, *arguments: object) -> None:
 
 
 def _send(task_name: str, arguments: tuple[object, ...]) -> None:
+    global _silent_until
+    if time.monotonic() < _silent_until:
+        return
     try:
         current_app.send_task(task_name, args=arguments, retry=False, ignore_result=True)
     except (BrokerError, OSError) as error:
+        _silent_until = time.monotonic() + PAUSE_SECONDS
         logger.warning("wake-up %s lost, the sweep will find it: %s", task_name, error)
