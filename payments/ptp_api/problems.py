@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -41,6 +42,7 @@ CODES: dict[str, tuple[int, str]] = {
     "currency_mismatch": (422, "The hold is in another currency than the price"),
     "rate_limited": (429, "Too many requests"),
     "internal_error": (500, "Something went wrong on our side"),
+    "unavailable": (503, "We cannot work on requests right now"),
 }
 
 
@@ -132,6 +134,11 @@ def _throttled(error: Any) -> Problem:
     return Problem("rate_limited", headers={"Retry-After": str(max(1, round(error.wait or RETRY_SECONDS)))})
 
 
+def _unavailable(error: Exception) -> Problem:
+    logger.warning("the database could not be asked: %s", error)
+    return Problem("unavailable", headers={"Retry-After": str(RETRY_SECONDS)})
+
+
 def _too_low(error: Any) -> Problem:
     minimum = money_string(error.minimum_minor, error.currency)
     return Problem(
@@ -159,6 +166,9 @@ _TRANSLATIONS: dict[type[Exception], Callable[[Any], Problem]] = {
     exceptions.PermissionDenied: lambda error: Problem("not_found"),
     PermissionDenied: lambda error: Problem("not_found"),
     Http404: lambda error: Problem("not_found"),
+    # The database restarts, or is too busy: whatever it was, nothing of it is stored.
+    OperationalError: _unavailable,
+    InterfaceError: _unavailable,
     errors.UnknownQuote: lambda error: Problem("unknown_quote", str(error)),
     errors.QuoteExpired: lambda error: Problem("quote_expired", str(error)),
     errors.AmountTooLow: _too_low,

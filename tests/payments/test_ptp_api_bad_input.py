@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.cache import cache
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from payments.keys import hash_of
@@ -353,3 +354,17 @@ def test_what_nobody_foresaw_is_told_without_its_inside(cast, terminal, monkeypa
     assert problem(answer) == (500, "internal_error")
     assert b"secret" not in answer.content
     assert "secret inside" in caplog.text
+
+
+@pytest.mark.parametrize("lost", [OperationalError, InterfaceError])
+def test_while_the_database_is_away_a_terminal_is_asked_to_come_again(cast, terminal, monkeypatch, lost):
+    def gone(*_, **__):
+        raise lost("server closed the connection unexpectedly, at 10.0.0.7")
+
+    monkeypatch.setattr("payments.ptp_api.settlement_views.payments_of", gone)
+
+    answer = terminal.get("/settlements", status="due")
+
+    assert problem(answer) == (503, "unavailable")
+    assert int(answer["Retry-After"]) >= 1
+    assert b"10.0.0.7" not in answer.content
