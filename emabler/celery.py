@@ -8,12 +8,16 @@ import os
 from celery import Celery, Task, signals
 from django.conf import settings
 from django.utils import timezone
+from kombu.transport.redis import Channel
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "emabler.settings")
 
 app = Celery("emabler")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+# Nor is a worker to put back what it had not begun when its connection broke: that can end the worker itself.
+Channel.do_restore = False
 
 
 @app.on_configure.connect

@@ -76,9 +76,24 @@ def postgres_url() -> str:
 
 
 def _start_postgres() -> str:
-    binaries = postgres_binaries()
     directory = _scratch_directory("emabler-postgres-")
-    user = _unprivileged_user()
+    port = free_port()
+    _start(
+        postgres_command(directory, port),
+        directory=directory,
+        user=postgres_user(),
+        stop_signal=signal.SIGINT,
+    )
+    url = f"postgres://tests@127.0.0.1:{port}/postgres"
+    _wait_until(
+        lambda: psycopg.connect(url, connect_timeout=2).close(), "PostgreSQL", psycopg.OperationalError
+    )
+    return url
+
+
+def postgres_command(directory: Path, port: int) -> list[str | Path]:
+    """Make a cluster in `directory`, and return the command that serves it, to be run as `postgres_user()`."""
+    binaries, user = postgres_binaries(), postgres_user()
     if user:
         shutil.chown(directory, user)
     data = directory / "data"
@@ -86,7 +101,6 @@ def _start_postgres() -> str:
         [binaries / "initdb", "-D", data, "-U", "tests", "-A", "trust", "-E", "UTF8", "--no-locale", "-N"],
         check=True, capture_output=True, cwd=directory, user=user,
     )  # fmt: skip
-    port = free_port()
     options = {
         "listen_addresses": "127.0.0.1",
         "port": str(port),
@@ -100,16 +114,14 @@ def _start_postgres() -> str:
     command: list[str | Path] = [binaries / "postgres", "-D", data]
     for name, value in options.items():
         command += ["-c", f"{name}={value}"]
-    _start(command, directory=directory, user=user, stop_signal=signal.SIGINT)
-    url = f"postgres://tests@127.0.0.1:{port}/postgres"
-    _wait_until(
-        lambda: psycopg.connect(url, connect_timeout=2).close(), "PostgreSQL", psycopg.OperationalError
-    )
-    return url
+    return command
 
 
-def _unprivileged_user() -> str | None:
-    """Return whom PostgreSQL runs as; it refuses root."""
+def postgres_user() -> str | None:
+    """Return whom PostgreSQL runs as, None for ourselves; it refuses root.
+
+    Raises ServerMissing.
+    """
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):

@@ -1,0 +1,73 @@
+"""A worker of its own outlives the Redis that it listens to."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from celery import Celery
+
+from tests.chaos.stores import Redis
+from tests.servers import ROOT, die_with_parent, system_environment
+
+pytestmark = pytest.mark.redis
+
+WAIT_SECONDS = 60  # an upper bound for a loaded machine, not a measure
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[Redis]:
+    server = Redis(tmp_path)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def worker(redis: Redis, sqlite_env: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
+    command = ["-m", "celery", "-A", "tests.emabler.slow_worker", "worker", "--concurrency", "1"]
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env={**system_environment(), **sqlite_env, "REDIS_URL": redis.url},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=die_with_parent,
+    )
+    yield process
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def send(redis: Redis, sign: Path) -> None:
+    with Celery(broker=redis.url) as client:
+        client.send_task("tests.take_a_second", args=[str(sign)], ignore_result=True)
+
+
+def seen(happened: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not happened() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return happened()
+
+
+def test_a_worker_with_work_in_its_hands_survives_the_loss_of_redis(
+    redis: Redis, worker: "subprocess.Popen[bytes]", tmp_path: Path
+) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    for _ in range(2):  # one runs, the other is taken and waits; the worker goes on listening
+        send(redis, before)
+    assert seen(before.exists)
+
+    redis.kill()
+    time.sleep(1.5)  # so that a task ends while nobody can be told
+    redis.start()
+    send(redis, after)
+
+    assert seen(after.exists)
+    assert worker.poll() is None
