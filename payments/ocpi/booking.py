@@ -15,10 +15,10 @@ from payments.ocpi.confirmations import ConfirmationEntry, confirmation_document
 from payments.ocpi.dialects import Kind, Version, in_dialect
 from payments.ocpi.holds import payment_of
 from payments.ocpi.reading import exact, plain
+from payments.receipts.formats import digits_of
 from payments.settlement import CaptureReport
 from payments.states import CaptureStatus
 from tariffs.engine.errors import InputError, InvalidInput
-from tariffs.engine.money import minor_digits
 
 
 def book(connection: OcpiConnection, told: object, *, now: datetime) -> bool:
@@ -66,8 +66,9 @@ def _report(entry: ConfirmationEntry) -> CaptureReport:
 
 def _minor(entry: ConfirmationEntry) -> int:
     """The captured amount in minor units; what the currency cannot say was not captured."""
-    minor = entry.total_incl.scaleb(minor_digits(entry.currency))
+    digits = digits_of(entry.currency)
+    minor = entry.total_incl.scaleb(digits)
     if minor != minor.to_integral_value():
-        message = f"{entry.currency} has {minor_digits(entry.currency)} digits after the point."
+        message = f"{entry.currency} has {digits} digits after the point."
         raise InvalidInput([InputError("total_costs", "scale", message)])
     return int(minor)

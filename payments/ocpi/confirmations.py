@@ -16,8 +16,6 @@ from payments.ocpi.dialects import Kind, Version, in_dialect
 from payments.ocpi.prices import Price, price_document, read_price
 from payments.ocpi.reading import Reader, given
 from payments.ocpi.tariffs import utc_text
-from tariffs.engine.errors import UnknownCurrency
-from tariffs.engine.money import minor_digits
 
 MAX_LINES: Final = 200
 MAX_LINE: Final = 255
@@ -53,11 +51,13 @@ def parse_confirmation(obj: object, *, path: str = "") -> ConfirmationEntry:
     `InvalidInput` with every fault.
     """
     reader = Reader(obj, path)
-    total = _total(reader)
+    reader.value("total_costs", required=True)
+    total = read_price(reader.part("total_costs"))
     fields: dict[str, Any] = {
         "id": reader.ci_text("id", longest=36, required=True),
         "authorization_reference": reader.ci_text("authorization_reference", longest=36, required=True),
-        "currency": _currency(reader),
+        # One that we do not know is kept for staff: it cannot be that of the payment.
+        "currency": reader.text("currency", longest=3, required=True),
         "status": reader.choice("capture_status_code", CaptureStatusCode, required=True),
         "updated_at": reader.moment("last_updated", required=True),
         "eft_data": _lines(reader),
@@ -65,31 +65,10 @@ def parse_confirmation(obj: object, *, path: str = "") -> ConfirmationEntry:
     }
     reader.require_sound()
     assert total is not None, "a missing price is a fault"
-    assert total.incl is not None, "so is one that does not say what was taken"
-    return ConfirmationEntry(total_incl=total.incl, total_excl=total.excl, **fields)
-
-
-def _total(reader: Reader) -> Price | None:
-    """What was captured, "a consumer price with VAT": one that tells only what it is without is refused."""
-    reader.value("total_costs", required=True)
-    part = reader.part("total_costs")
-    price = read_price(part)
-    if part is None or price is None or price.incl is not None:
-        return price
-    if price.excl == 0:
-        return Price(price.excl, price.excl)
-    part.fault("incl_vat", "required", "What was captured includes VAT.")
-    return None
-
-
-def _currency(reader: Reader) -> str:
-    currency = reader.text("currency", longest=3, required=True) or ""
-    if currency:
-        try:
-            minor_digits(currency)
-        except UnknownCurrency as error:
-            reader.fault("currency", "unknown_currency", str(error))
-    return currency
+    # "A consumer price with VAT": one that tells only what it is without is a money fact all the same. It is
+    # taken for the whole, and whoever compares it with what is due sees that it differs.
+    incl = total.excl if total.incl is None else total.incl
+    return ConfirmationEntry(total_incl=incl, total_excl=total.excl, **fields)
 
 
 def _lines(reader: Reader) -> tuple[str, ...]:

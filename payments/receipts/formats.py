@@ -5,7 +5,8 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from payments.receipts.languages import WORDS
-from tariffs.engine.money import minor_digits, money_string
+from tariffs.engine.errors import UnknownCurrency
+from tariffs.engine.money import minor_digits
 from tariffs.price_words import words_for
 
 _SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$"}
@@ -13,9 +14,18 @@ _NO_BREAK = "\u00a0"
 _MINUS = "\u2212"
 
 
+def digits_of(currency: str) -> int:
+    """Digits after the point, 2 for what is no currency that we know: a PTP may tell of any."""
+    try:
+        return minor_digits(currency)
+    except UnknownCurrency:
+        return 2
+
+
 def money(minor: int, currency: str, language: str) -> str:
     """Return an amount with its currency, e.g. `12,30 €`; nothing breaks it over two lines."""
-    amount = money_string(abs(minor), currency).replace(".", WORDS[language].decimal_point)
+    exact = Decimal(abs(minor)).scaleb(-digits_of(currency))
+    amount = f"{exact:f}".replace(".", WORDS[language].decimal_point)
     text = words_for(language).money.format(amount=amount, symbol=_SYMBOLS.get(currency, currency))
     return (_MINUS if minor < 0 else "") + text.replace(" ", _NO_BREAK)
 

@@ -4,6 +4,7 @@ import pytest
 
 from payments.models import Confirmation, Payment
 from payments.ocpi.card_numbers import masked
+from payments.receipts import formats
 from payments.states import PaymentState, Review
 from tests import builders
 from tests.payments.ocpi_commands.platform import Platform, platform, said, start_body
@@ -124,6 +125,9 @@ class TestThatDoNotFit:
             ("0.99", {}, Review.AMOUNT_DIFFERS),
             ("99.00", {}, Review.AMOUNT_DIFFERS),
             ("1.00", {"currency": "SEK"}, Review.CURRENCY_DIFFERS),
+            ("1.00", {"currency": "XXX"}, Review.CURRENCY_DIFFERS),
+            ("1.00", {"currency": "eur"}, Review.CURRENCY_DIFFERS),
+            ("1.00", {"total_costs": {"excl_vat": 0.8}}, Review.AMOUNT_DIFFERS),
             ("1.00", {"capture_status_code": "FAILED"}, Review.AMOUNT_DIFFERS),
         ],
     )
@@ -149,6 +153,21 @@ class TestThatDoNotFit:
 
         orphan = Confirmation.objects.get()
         assert (orphan.payment, orphan.authorization_reference, orphan.amount_minor) == (None, "nobody", 100)
+
+    @pytest.mark.parametrize(
+        ("fields", "amount_minor", "read"),
+        [
+            ({"currency": "XXX"}, 100, "1.00\u00a0XXX"),
+            ({"total_costs": {"excl_vat": 0.8}}, 80, "0.80\u00a0€"),
+        ],
+    )
+    def test_an_orphan_is_kept_whatever_it_says_of_currency_and_vat(self, ptp, fields, amount_minor, read):
+        tell(ptp, confirmation(**fields))
+
+        orphan = Confirmation.objects.get()
+        assert (orphan.payment, orphan.amount_minor) == (None, amount_minor)
+        assert formats.money(orphan.amount_minor, orphan.currency, "en") == read
+        assert said(ptp.send("GET", f"{PATH}/fac-1"))[1]["currency"] == orphan.currency
 
     def test_somebody_elses_hold_is_as_unknown(self, ptp, payment):
         tell(platform(), confirmation(payment))
@@ -245,12 +264,10 @@ class TestRefused:
             {"total_costs": None},
             {"total_costs": 1.0},
             {"total_costs": {"incl_vat": 1.0}},
-            {"total_costs": {"excl_vat": 0.8}},
             {"total_costs": {"excl_vat": "0.8", "incl_vat": "1.0"}},
             {"total_costs": {"excl_vat": -1.0, "incl_vat": -1.0}},
             {"total_costs": {"excl_vat": 1, "incl_vat": 10**20}},
             {"total_costs": {"excl_vat": 0.8, "incl_vat": 1.005}},
-            {"currency": "XXX"},
             {"currency": "euro"},
             {"currency": 7},
             {"eft_data": "VISA"},

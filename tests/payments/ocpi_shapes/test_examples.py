@@ -37,7 +37,6 @@ REFUSED = {
         "evses[0].connectors[0].max_voltage",
         "evses[0].connectors[0].max_amperage",
     },
-    "ours_confirmation_without_vat": {"total_costs.incl_vat"},
     "ours_start_session_without_evse": {"evse_uid"},
 }
 
