@@ -25,6 +25,8 @@ from payments.simulator import credentials
 from payments.simulator.ocpi.memory import Memory, Registration
 
 PATIENCE_SECONDS: Final = 60.0  # for a server that is up but has a slow machine
+# Ctrl-C ends us and it at the same time, and we take a moment longer.
+STOP_NOTICE_SECONDS: Final = 5.0
 NOWHERE: Final = "http://127.0.0.1:0"  # nothing listens there: the terminal's page is out of order until then
 
 logger = logging.getLogger(__name__)
@@ -38,7 +40,7 @@ class SimulatedPtp:
         self._memory = settings.VAR_DIR / "simulated-ptp.json"
         self._log = settings.VAR_DIR / "simulated-ptp.log"
         self._token = ""
-        self._stopping = False
+        self._stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
 
     def prepare(self) -> None:
@@ -79,7 +81,7 @@ class SimulatedPtp:
 
     def stop(self, *, timeout_seconds: float) -> None:
         """End it, by force after `timeout_seconds`."""
-        self._stopping = True
+        self._stopping.set()
         if self._process is not None:
             children.end([self._process], timeout_seconds=timeout_seconds)
 
@@ -91,8 +93,8 @@ class SimulatedPtp:
                 _write(log, line)
                 if control_url := _ready_at(line):
                     self._buttons_at(control_url)
-        if not self._stopping:
-            self._buttons_at(NOWHERE)
+        self._buttons_at(NOWHERE)
+        if not self._stopping.wait(STOP_NOTICE_SECONDS):
             on_end(f"The simulated PTP over OCPI has ended; {self._log} says why.")
 
     def _buttons_at(self, control_url: str) -> None:

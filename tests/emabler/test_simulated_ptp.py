@@ -108,6 +108,7 @@ def test_one_that_ends_is_said_with_the_file_that_tells_why(
     var_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(simulated_ptp, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(simulated_ptp, "STOP_NOTICE_SECONDS", 0.0)
     said: Queue[str] = Queue()
     ptp = SimulatedPtp(replace(PTP, terminal_ids=("T1",)), base_url=DEAD_URL)
 
