@@ -19,6 +19,7 @@ from payments.conformance.verdicts import Result
 from payments.simulator.ocpi.wire import Party, utc_text
 
 EXIT_FAILED: Final = 1
+EXIT_USAGE: Final = 2
 ALL: Final = "all"
 
 
@@ -100,14 +101,16 @@ class Command(BaseCommand):
 
 def _options(given: dict[str, Any]) -> Options:
     if not given["url"] or not given["token"]:
-        raise CommandError("--url and --token are needed.")
+        raise CommandError("--url and --token are needed.", returncode=EXIT_USAGE)
     country, _, party = given["party"].replace("/", "-").partition("-")
     if len(country) != 2 or len(party) != 3:
-        raise CommandError("--party is a country and a party id, such as NL-PTC.")
+        raise CommandError("--party is a country and a party id, such as NL-PTC.", returncode=EXIT_USAGE)
     wanted = given["versions"]
     unknown = set(given["only"]) - set(CHECKS) - {check.module for check in CHECKS.values()}
     if unknown:
-        raise CommandError(f"There is no check {', '.join(sorted(unknown))}; see --list.")
+        raise CommandError(
+            f"There is no check {', '.join(sorted(unknown))}; see --list.", returncode=EXIT_USAGE
+        )
     same = (
         "url", "token", "role", "callback_host", "callback_port", "callback_url", "location", "evse", "connector",
         "charge_seconds", "patience_seconds", "settle_seconds", "timeout_seconds", "read_only",
