@@ -27,7 +27,7 @@ $(VENV)/.installed: requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
-demo: setup ## run the demo: portal, virtual terminal, two simulated chargers (PORT=8100 moves it)
+demo: setup ## run the demo: portal, virtual terminals, two simulated chargers (PORT=8100 moves it)
 	@exec $(BIN)/python manage.py up --demo --port $(PORT)
 
 test: setup ## run all tests; those for PostgreSQL, Redis and Chromium where the machine has them
