@@ -7,6 +7,7 @@ from payments.models import OcpiConnection
 from payments.ocpi import connections, discovery, handshake
 from payments.ocpi.dialects import Version
 from payments.simulator.ocpi.wire import Cut, OcpiClient, Reply
+from tests.payments.ocpi_handshake.door import Door
 from tests.payments.ocpi_handshake.platform import ITS_TOKEN, TOKEN_A, looks_back, role
 
 STATES = OcpiConnection.State
@@ -314,6 +315,30 @@ def test_after_a_lost_answer_the_platform_may_use_either_token(ours, registered,
     platform.during = looks_back
     handshake.rotate(registered, now=timezone.now())
     assert (ours(old), ours(sent_token(platform))) == (401, 200)
+
+
+def test_a_rotation_that_was_cut_on_our_side_is_mended_by_an_update_of_the_platform(
+    ours, registered, platform, monkeypatch
+):
+    def die(*_, **__):
+        raise KeyboardInterrupt
+
+    platform.gives = "another-token-of-the-platform"
+    platform.accepts |= {platform.gives}
+    with monkeypatch.context() as patched:
+        patched.setattr(connections, "settle", die)
+        with pytest.raises(KeyboardInterrupt):
+            handshake.rotate(registered, now=timezone.now())
+    platform.accepts = {platform.gives}
+    assert connections.client_token_of(OcpiConnection.objects.get()) == ITS_TOKEN
+    fresh = sent_token(platform)
+    assert ours(fresh) == 200
+
+    status, said = Door(fresh).call("put", body=platform.credentials(token=platform.gives))
+
+    assert (status, said["status_code"]) == (200, 1000)
+    assert connections.client_token_of(OcpiConnection.objects.get()) == platform.gives
+    assert (ours(fresh), ours(said["data"]["token"])) == (401, 200)
 
 
 def test_who_is_not_registered_has_nothing_to_rotate_or_end(prepared):
