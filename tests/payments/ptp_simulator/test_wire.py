@@ -1,5 +1,6 @@
 """The wire of the PTP in the box, over real HTTP on the loopback."""
 
+import socket
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -124,6 +125,19 @@ def test_a_server_can_hang_up_and_refuse_and_come_back(peer: PeerServer, client:
 
     assert effects == ["1"]
     assert client.get(f"{peer.url}/versions").ok
+
+
+def test_a_caller_that_dies_before_its_body_is_out_has_asked_for_nothing(peer: PeerServer) -> None:
+    peer.route("PATCH", "/sessions", lambda request: Reply([]))
+    head = b"PATCH /sessions HTTP/1.1\r\nHost: ptp\r\nContent-Length: 20\r\n\r\n"
+
+    with socket.create_connection((peer.host, peer.port)) as line:
+        line.sendall(head + b'{"kwh":')
+        line.shutdown(socket.SHUT_WR)
+        answer = line.recv(1024)
+
+    assert answer == b""
+    assert not peer.received
 
 
 def test_a_fault_of_a_handler_is_answered_and_the_connection_lives_on(peer: PeerServer) -> None:

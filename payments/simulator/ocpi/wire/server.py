@@ -165,6 +165,8 @@ class _Connection(BaseHTTPRequestHandler):
             self.close_connection = True
             return Reply(status_code=CLIENT_ERROR, message="Content-Length is needed.", http_status=411)
         raw = self.rfile.read(int(length))
+        if len(raw) < int(length):
+            raise Cut  # the caller died before its body was out: it has asked for nothing
         address = urlsplit(self.path)
         query = dict(parse_qsl(address.query, keep_blank_values=True))
         try:
