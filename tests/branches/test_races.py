@@ -6,34 +6,32 @@ of it; and nobody waits for somebody who waits for him.
 
 # ruff: noqa: B023  (the threads of a round end within it)
 
-import threading
-from collections.abc import Callable
 from datetime import timedelta
-from itertools import pairwise
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from chargers.desk import current_desk
-from chargers.facts import CommandOutcome
 from chargers.models import Command
-from chargers.ocpp import v16_transactions
-from chargers.ocpp.presence import Link
-from chargers.ocpp.station import Message
 from chargers.simulator.connector import iso
-from payments import decisions, session_alerts, settlement
-from payments.errors import WrongState
-from payments.models import Confirmation, CreditNote, Payment, PaymentEvent, Receipt
-from payments.settlement import CaptureReport
-from payments.states import CaptureStatus, PaymentState, Review
+from payments import session_alerts, settlement
+from payments.models import Payment, Receipt
+from payments.states import PaymentState, Review
 from sessions_app import lifecycle
-from sessions_app.errors import NothingToCredit, NothingToStop
+from sessions_app.errors import NothingToStop
 from sessions_app.models import CDR, Session, SessionEvent
 from sessions_app.states import NEVER_STARTED, SessionState, StopReason
 from tests import builders
-from tests.builders import Cast, Running
+from tests.branches.races import (
+    at_once,
+    charging,
+    journal_is_whole,
+    none_failed,
+    says,
+    stop_message,
+)
 from tests.payments.ocpi_commands import platform as ocpi
 from tests.payments.ptp_client import TerminalClient, start_body
 
@@ -44,98 +42,6 @@ ROUNDS = 6
 @pytest.fixture(autouse=True)
 def _books(books: None) -> None:
     """The module's database."""
-
-
-def at_once(*acts: Callable[[], Any]) -> list[Any]:
-    """Do all of it at the same moment; returns what came, an exception where one was raised."""
-    barrier = threading.Barrier(len(acts))
-    came: list[Any] = [None] * len(acts)
-
-    def run(index: int, act: Callable[[], Any]) -> None:
-        barrier.wait()
-        try:
-            came[index] = act()
-        except Exception as error:  # noqa: BLE001  (the test looks at it)
-            came[index] = error
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=each) for each in enumerate(acts)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert not any(thread.is_alive() for thread in threads), "somebody waits for ever"
-    return came
-
-
-def none_failed(came: list[Any], *allowed: type[Exception]) -> None:
-    strange = [each for each in came if isinstance(each, Exception) and not isinstance(each, allowed)]
-    assert not strange, strange
-
-
-def says(cast: Cast, action: str, **payload: Any) -> Callable[[], Any]:
-    """The charger's message as its socket hands it on: one transaction, the station's row first."""
-    cast.station.refresh_from_db()
-    assert cast.station.connection_id is not None
-    link = Link(cast.station.pk, cast.station.identity, cast.station.connection_id)
-    handlers = {
-        "StartTransaction": v16_transactions.start_transaction,
-        "StopTransaction": v16_transactions.stop_transaction,
-        "MeterValues": v16_transactions.meter_values,
-    }
-
-    def say() -> Any:
-        with transaction.atomic():
-            return handlers[action](Message(link, action, payload, timezone.now())).payload
-
-    return say
-
-
-def stop_message(cast: Cast, running: Running, *, energy_wh: int) -> Callable[[], Any]:
-    return says(
-        cast,
-        "StopTransaction",
-        transactionId=int(running.transaction.transaction_id),
-        meterStop=running.register_wh + energy_wh,
-        timestamp=iso(timezone.now()),
-        reason="Local",
-    )
-
-
-def charging(cast: Cast, *, energy_wh: int = 1_000, authorized_minor: int = 6000) -> Running:
-    """A session that has charged for half an hour."""
-    ago = timezone.now() - timedelta(minutes=30)
-    running = builders.start(cast.payment(now=ago, authorized_minor=authorized_minor), at=ago)
-    running.meter(energy_wh=energy_wh, after_seconds=1700, power_w=2_000)
-    return running
-
-
-def captured(cast: Cast) -> Payment:
-    running = charging(cast)
-    with transaction.atomic():
-        stop_message(cast, running, energy_wh=1_000)()
-    settlement.settle(running.payment.pk, now=timezone.now())
-    return settlement.confirm(running.payment.pk, report(50), now=timezone.now())
-
-
-def report(amount_minor: int, *, number: int = 1) -> CaptureReport:
-    return CaptureReport(
-        confirmation_id=f"conf-{builders.next_number()}-{number}",
-        status=CaptureStatus.SUCCESS,
-        amount_minor=amount_minor,
-        currency="EUR",
-    )
-
-
-def journal_is_whole(payment: Payment) -> None:
-    """Numbers without a gap, each state the next one's before."""
-    for events in (list(payment.events.all()), list(payment.session.events.all())):  # type: ignore[union-attr]
-        assert [event.number for event in events] == list(range(1, len(events) + 1))
-        assert all(a.state_after == b.state_before for a, b in pairwise(events))
-
-
-# --- Starts ---------------------------------------------------------------------------------------
 
 
 def test_b07_one_tap_sent_many_times_at_once_is_one_session_and_one_start() -> None:
@@ -306,123 +212,3 @@ def test_staff_who_close_it_against_a_meter_value_and_the_stop_close_it_once() -
 
 
 # --- Money ----------------------------------------------------------------------------------------
-
-
-def test_settling_many_times_at_once_is_settling_once() -> None:
-    for _ in range(ROUNDS):
-        cast = builders.cast()
-        running = charging(cast)
-        stop_message(cast, running, energy_wh=1_000)()
-
-        came = at_once(*[lambda: settlement.settle(running.payment.pk, now=timezone.now())] * 4)
-
-        none_failed(came)
-        assert PaymentEvent.objects.filter(payment=running.payment, kind="CdrIssued").count() == 1
-        assert Receipt.objects.filter(payment=running.payment).count() == 1
-
-
-def test_b30_a_confirmation_against_our_own_settlement_is_booked_once_and_never_lost() -> None:
-    for _ in range(2 * ROUNDS):
-        cast = builders.cast()
-        running = charging(cast)
-        stop_message(cast, running, energy_wh=1_000)()
-        told, pk = report(50), running.payment.pk
-
-        came = at_once(
-            lambda: settlement.settle(pk, now=timezone.now()),
-            lambda: settlement.confirm(pk, told, now=timezone.now()),
-        )
-
-        none_failed(came)
-        payment = Payment.objects.get(pk=pk)
-        assert (payment.state, payment.captured_minor, payment.review) == (PaymentState.CAPTURED, 50, "")
-        assert PaymentEvent.objects.filter(payment=payment, kind="Confirmed").count() == 1
-
-
-def test_b25_one_confirmation_told_twice_at_once_is_booked_once() -> None:
-    for _ in range(ROUNDS):
-        cast = builders.cast()
-        running = charging(cast)
-        stop_message(cast, running, energy_wh=1_000)()
-        settlement.settle(running.payment.pk, now=timezone.now())
-        told = report(50)
-
-        came = at_once(*[lambda: settlement.confirm(running.payment.pk, told, now=timezone.now())] * 3)
-
-        none_failed(came)
-        payment = Payment.objects.get(pk=running.payment.pk)
-        assert (payment.state, payment.captured_minor, payment.review) == (PaymentState.CAPTURED, 50, "")
-        assert Confirmation.objects.filter(payment=payment).count() == 1
-
-
-def test_b29_two_confirmations_of_one_payment_at_once_book_one_and_flag_the_other() -> None:
-    for _ in range(ROUNDS):
-        cast = builders.cast()
-        running = charging(cast)
-        stop_message(cast, running, energy_wh=1_000)()
-        settlement.settle(running.payment.pk, now=timezone.now())
-        pk = running.payment.pk
-
-        came = at_once(
-            lambda: settlement.confirm(pk, report(50, number=1), now=timezone.now()),
-            lambda: settlement.confirm(pk, report(50, number=2), now=timezone.now()),
-        )
-
-        none_failed(came)
-        payment = Payment.objects.get(pk=pk)
-        assert (payment.state, payment.captured_minor) == (PaymentState.CAPTURED, 50)
-        assert payment.review == Review.CONFIRMED_TWICE
-
-
-def test_b36_two_refunds_at_once_never_give_back_more_than_was_captured() -> None:
-    for _ in range(ROUNDS):
-        payment = captured(builders.cast())
-
-        came = at_once(
-            lambda: decisions.refund(payment.pk, 40, actor="anna", reason="r", now=timezone.now()),
-            lambda: decisions.refund(payment.pk, 30, actor="anna", reason="r", now=timezone.now()),
-        )
-
-        none_failed(came, WrongState, NothingToCredit)
-        assert sum(isinstance(each, CDR) for each in came) == 1
-        payment.refresh_from_db()
-        assert payment.refunding_minor in (40, 30)
-        assert CreditNote.objects.filter(payment=payment).count() == 1
-        assert (
-            -CDR.objects.get(credit_of__session=payment.session).total_incl_minor == payment.refunding_minor
-        )
-
-
-def test_b29_a_release_against_a_confirmation_of_a_capture_is_released_and_flagged() -> None:
-    for _ in range(ROUNDS):
-        cast = builders.cast()
-        payment = cast.payment()
-        builders.answer_start(payment, CommandOutcome.REJECTED)
-        settlement.settle(payment.pk, now=timezone.now())
-
-        came = at_once(
-            lambda: settlement.acknowledge_release(payment.pk, now=timezone.now()),
-            lambda: settlement.confirm(payment.pk, report(50), now=timezone.now()),
-            lambda: settlement.sweep_one(payment.pk, now=timezone.now()),
-        )
-
-        none_failed(came)
-        payment.refresh_from_db()
-        assert (payment.state, payment.captured_minor) == (PaymentState.RELEASED, 0)
-        assert payment.review == Review.CAPTURED_AFTER_RELEASE
-        journal_is_whole(payment)
-
-
-def test_an_alert_that_two_workers_take_at_once_flags_once() -> None:
-    for _ in range(ROUNDS):
-        cast = builders.cast()
-        running = charging(cast)
-        lifecycle.close_in_books(running.payment.session_id, actor="anna", now=timezone.now())  # type: ignore[arg-type]
-        settlement.settle(running.payment.pk, now=timezone.now())
-        stop_message(cast, running, energy_wh=1_200)()
-
-        came = at_once(*[lambda: session_alerts.take(running.payment.pk, now=timezone.now())] * 3)
-
-        none_failed(came)
-        assert sorted(came) == [False, False, True]
-        assert PaymentEvent.objects.filter(payment=running.payment, kind="Flagged").count() == 1
