@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from chargers.models import EVSE, Site
 from payments import outbox
-from payments.models import OcpiConnection, OcpiPush, OutboxMessage, Terminal
+from payments.models import OcpiConnection, OutboxMessage, Terminal
 from payments.ocpi import enrolment
 from payments.ocpi.push import client, remembered, sending
 from payments.ocpi.push.client import Answer, BadAnswer, Refused
@@ -126,11 +126,11 @@ def untold(connection: OcpiConnection) -> list[Terminal]:
     """Return the terminals that were assigned before their platform could be told."""
     if not endpoint_of(connection):
         return []
-    told = OcpiPush.objects.filter(connection=connection, kind=Kind.TERMINAL).values("subject")
+    told = remembered.recall_all(connection, Kind.TERMINAL)
     waiting = OutboxMessage.objects.filter(ptp=connection.ptp, topic=TOPIC).exclude(
         state=OutboxMessage.State.DELIVERED
     )
-    known = {row["subject"] for row in [*told, *waiting.values("subject")]}
+    known = {*told, *waiting.values_list("subject", flat=True)}
     assigned = Terminal.objects.filter(
         Q(sites__isnull=False) | Q(evses__isnull=False), ptp=connection.ptp, active=True
     )

@@ -113,6 +113,16 @@ class TestAssignment:
             watch.look(timezone.now() + timedelta(seconds=5))
             assert message(ptp, terminals.TOPIC, cast.terminal.pk).version == 1
 
+    def test_a_platform_that_registers_anew_is_told_again(self, ptp: Platform, terminal: Terminal) -> None:
+        ptp.objects[f"/ocpi/payments/terminals/{terminal.terminal_id}"] = {}
+        terminal.sites.add(ptp.cast.site)
+        deliver_terminal(ptp, terminal)
+        assert terminals.untold(ptp.connection) == []
+
+        ptp.connection.registered_at = timezone.now() + timedelta(seconds=1)
+
+        assert terminals.untold(ptp.connection) == [terminal]
+
     def test_a_terminal_of_the_native_api_is_nobodys_news(self, db: None) -> None:
         cast = builders.cast()
 
