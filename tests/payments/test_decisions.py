@@ -22,7 +22,9 @@ TOTAL = 1000  # 20 kWh at 0.50 EUR
 
 
 def due(**ptp: str) -> Payment:
-    return builders.cast(**ptp).running(now=NOW - timedelta(hours=1)).end(energy_wh=20_000, after_seconds=3000)
+    return (
+        builders.cast(**ptp).running(now=NOW - timedelta(hours=1)).end(energy_wh=20_000, after_seconds=3000)
+    )
 
 
 def told(payment: Payment, status: CaptureStatus, amount_minor: int) -> Payment:

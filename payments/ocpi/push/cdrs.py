@@ -57,7 +57,7 @@ def carry_credit(message: OutboxMessage, connection: OcpiConnection) -> Delivery
     delivery = _push(message, connection, found)
     if delivery.delivered:
         with contextlib.suppress(WrongState):
-            decisions.acknowledge_refund(found.payment.pk, now=timezone.now())
+            decisions.acknowledge_refund(found.payment.pk, credit_id=found.cdr_id, now=timezone.now())
     return delivery
 
 

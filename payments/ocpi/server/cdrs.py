@@ -62,7 +62,7 @@ def _write(call: Call, each: ToldCdr) -> dict[str, Any]:
             release(each.payment, call)
         elif each.payment.state == PaymentState.REFUNDING and _is_newest_credit(each):
             with contextlib.suppress(WrongState):
-                decisions.acknowledge_refund(each.payment.pk, now=call.now)
+                decisions.acknowledge_refund(each.payment.pk, credit_id=each.cdr_id, now=call.now)
     return written
 
 

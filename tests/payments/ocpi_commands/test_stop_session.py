@@ -83,7 +83,9 @@ def test_a_late_repeat_after_a_result_is_a_new_wish(ptp, payment):
     assert OcpiCommand.objects.filter(kind=OcpiCommand.Kind.STOP, result="").count() == 1
 
 
-@pytest.mark.parametrize("session_id", ["5f0c8a52-0000-4000-8000-000000000000", "not-an-id", "../../x", "0" * 36])
+@pytest.mark.parametrize(
+    "session_id", ["5f0c8a52-0000-4000-8000-000000000000", "not-an-id", "../../x", "0" * 36]
+)
 def test_a_session_that_never_was_is_unknown(ptp, payment, session_id):
     assert said(ptp.stop(payment, session_id=session_id)) == (
         1000,
