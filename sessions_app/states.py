@@ -224,35 +224,41 @@ def _evse_taken(life: Life, event: Event, now: datetime, timers: Timers) -> Outc
 def _energy_paused(life: Life, event: Event, now: datetime, timers: Timers) -> Outcome:
     assert isinstance(event, EnergyPaused)
     if life.state not in (SessionState.CHARGING, SessionState.SUSPENDED):
-        return _believed(life), ()
+        return _believed(life, now, timers), ()
     if life.state is SessionState.SUSPENDED and life.vehicle_full == event.by_vehicle:
-        return _believed(life), ()
+        return _believed(life, now, timers), ()
     full = event.by_vehicle and timers.full_battery_grace_seconds
     deadline = _after(now, timers.full_battery_grace_seconds if full else timers.stale_seconds)
     paused = replace(life, state=SessionState.SUSPENDED, deadline_at=deadline, vehicle_full=event.by_vehicle)
-    return _believed(paused), ()
+    return _believed(paused, now, timers), ()
 
 
 def _energy_flows(life: Life, event: Event, now: datetime, timers: Timers) -> Outcome:
     if life.state not in (SessionState.CHARGING, SessionState.SUSPENDED):
-        return _believed(life), ()
+        return _believed(life, now, timers), ()
     deadline = _after(now, timers.stale_seconds)
-    return replace(_believed(life), state=SessionState.CHARGING, deadline_at=deadline), ()
+    return replace(_believed(life, now, timers), state=SessionState.CHARGING, deadline_at=deadline), ()
 
 
-def _believed(life: Life) -> Life:
+def _believed(life: Life, now: datetime, timers: Timers) -> Life:
     """A charger that tells how energy goes is neither silent nor has it forgotten the transaction.
 
     After a restart it reports the EVSE free first and goes on charging then (B16); without this the session
     would be closed by inference while energy flows.
     """
-    return replace(life, stale=False, doubted=False) if life.state in RUNNING else life
+    if life.state not in RUNNING:
+        return life
+    believed = replace(life, stale=False, doubted=False)
+    if life.state is SessionState.STOPPING and life.doubted:
+        # It had the long grace of a doubt; now it waits for its stop as before.
+        return replace(believed, deadline_at=_stop_deadline(believed, now, timers))
+    return believed
 
 
 def _heard(life: Life, event: Event, now: datetime, timers: Timers) -> Outcome:
     if life.state not in RUNNING:
         return life, ()
-    life = replace(life, stale=False, doubted=False)
+    life = _believed(life, now, timers)
     if life.state is SessionState.CHARGING or _pause_is_unlimited(life, timers):
         life = replace(life, deadline_at=_after(now, timers.stale_seconds))
     return life, ()
@@ -279,9 +285,22 @@ def _stop_asked(life: Life, event: Event, now: datetime, timers: Timers) -> Outc
 
 
 def _send_stop(life: Life, now: datetime, timers: Timers) -> Outcome:
-    deadline = _after(now, timers.stop_seconds + timers.final_meter_seconds)
+    deadline = _stop_deadline(life, now, timers)
     after = replace(life, stop_attempts=life.stop_attempts + 1, deadline_at=deadline)
     return after, (Effect.SEND_STOP,)
+
+
+def _stop_deadline(life: Life, now: datetime, timers: Timers) -> datetime:
+    return _not_sooner(life, _after(now, timers.stop_seconds + timers.final_meter_seconds))
+
+
+def _not_sooner(life: Life, deadline: datetime) -> datetime:
+    """A doubted transaction keeps its grace, whatever else is waited for.
+
+    Its deadline closes the books by inference: with a sooner one the stop that a charger still has in its queue
+    would come too late (B17, B20).
+    """
+    return max(deadline, life.deadline_at) if life.doubted and life.deadline_at is not None else deadline
 
 
 def _stop_answered(life: Life, event: Event, now: datetime, timers: Timers) -> Outcome:
@@ -289,10 +308,11 @@ def _stop_answered(life: Life, event: Event, now: datetime, timers: Timers) -> O
     if life.state is not SessionState.STOPPING:
         return life, ()
     if event.accepted:
-        return replace(life, deadline_at=_after(now, timers.final_meter_seconds)), ()
+        deadline = _not_sooner(life, _after(now, timers.final_meter_seconds))
+        return replace(life, deadline_at=deadline), ()
     wait_seconds = min(2.0**life.stop_attempts, timers.stop_retry_max_seconds)
     effects = (Effect.CUT_POWER, *_review_if_stubborn(life))
-    return replace(life, deadline_at=_after(now, wait_seconds)), effects
+    return replace(life, deadline_at=_not_sooner(life, _after(now, wait_seconds))), effects
 
 
 def _review_if_stubborn(life: Life) -> tuple[Effect, ...]:

@@ -188,6 +188,38 @@ def test_a_charger_that_forgot_the_transaction_ends_it_at_its_last_value() -> No
     assert effects == (Effect.INFER_END, Effect.CLOSE_BOOKS)
 
 
+@pytest.mark.parametrize(
+    "answer", [states.StopAnswered(accepted=False), states.StopAnswered(accepted=True)], ids=["no", "yes"]
+)
+def test_what_a_charger_says_to_a_stop_takes_nothing_from_the_grace_of_a_doubt(
+    answer: states.Event,
+) -> None:  # B17
+    stopping, _ = moved(life(SessionState.CHARGING), states.StopAsked(StopReason.TERMINAL))
+    doubted, _ = moved(stopping, states.TransactionDoubted())
+
+    after, _ = moved(doubted, answer)
+
+    assert after.deadline_at == NOW + timedelta(seconds=600)
+
+
+def test_a_stop_that_is_asked_for_in_doubt_leaves_the_charger_its_grace() -> None:  # B17
+    doubted, _ = moved(life(SessionState.CHARGING), states.TransactionDoubted())
+
+    after, effects = moved(doubted, states.StopAsked(StopReason.TERMINAL))
+
+    assert after.deadline_at == NOW + timedelta(seconds=600)
+    assert effects == (Effect.SEND_STOP,)
+
+
+def test_a_charger_that_is_believed_while_it_stops_is_asked_again_as_soon_as_any_other() -> None:  # B14
+    stopping, _ = moved(life(SessionState.CHARGING), states.StopAsked(StopReason.TERMINAL))
+    doubted, _ = moved(stopping, states.TransactionDoubted())
+
+    after, _ = moved(doubted, states.Heard())
+
+    assert after.deadline_at == NOW + timedelta(seconds=180)
+
+
 def test_a_charger_that_goes_on_after_its_reboot_is_believed() -> None:  # B16
     doubted, _ = moved(life(SessionState.CHARGING), states.TransactionDoubted())
 
