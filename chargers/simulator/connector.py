@@ -54,6 +54,11 @@ class SimulatedConnector:
         return self.battery_wh is not None and self.taken_wh >= self.battery_wh
 
     @property
+    def shown_wh(self) -> int:
+        """The register as the meter shows it; what many small sums lost on the way is no Wh less."""
+        return int(self.register_wh + 1e-6)
+
+    @property
     def present_power_w(self) -> float:
         flows = self.transaction is not None and self.plugged and not self.battery_is_full
         if not flows:
@@ -82,7 +87,7 @@ class SimulatedConnector:
         self, context: str, fault: Fault = Fault.NONE, register_wh: int | None = None
     ) -> dict[str, Any]:
         """Return one entry of a `meterValue` list, as this station writes it."""
-        energy_wh = int(self.register_wh) if register_wh is None else register_wh
+        energy_wh = self.shown_wh if register_wh is None else register_wh
         in_kwh = fault is Fault.KWH_UNIT
         energy = {
             "value": f"{energy_wh / 1000:.3f}" if in_kwh else str(energy_wh),
@@ -106,5 +111,5 @@ class SimulatedConnector:
         if fault is Fault.METER_RESET and self.transaction.samples == METER_RESET_AFTER:
             self.register_wh = 0.0
         if fault is Fault.ODOMETER_JUMP and self.transaction.samples == ODOMETER_JUMP_AT:
-            shown_wh = int(self.register_wh) + ODOMETER_JUMP_WH
+            shown_wh = self.shown_wh + ODOMETER_JUMP_WH
         return self.meter_value("Sample.Periodic", fault, shown_wh)

@@ -81,7 +81,7 @@ def _tell_all(station: SimulatedStation) -> None:
             connector=connector.number,
             status=connector.status,
             plugged=connector.plugged,
-            register_wh=int(connector.register_wh),
+            register_wh=connector.shown_wh,
             transaction_id=transaction.server_id if transaction is not None else None,
             undelivered=len(station.outbox),
         )

@@ -51,6 +51,7 @@ class SimulatedStation:
         self._held_offline_until = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._reboot_fault_done = False
+        self._advanced_at = time.monotonic()
 
     # --- Life -------------------------------------------------------------------------------------
 
@@ -206,8 +207,9 @@ class SimulatedStation:
 
     def begin(self, connector: SimulatedConnector, id_tag: str) -> None:
         """Open a transaction: close the contactor, keep the message until it is answered."""
+        self._advance()
         connector.waiting_tag, connector.limit_w = "", None
-        transaction = SimulatedTransaction(id_tag, int(connector.register_wh), now())
+        transaction = SimulatedTransaction(id_tag, connector.shown_wh, now())
         connector.transaction = transaction
         self.outbox.put(
             "StartTransaction",
@@ -232,9 +234,10 @@ class SimulatedStation:
 
     def end(self, connector: SimulatedConnector, reason: str) -> None:
         """Close the transaction: open the contactor, keep the message until it is answered."""
+        self._advance()
         transaction, connector.transaction = connector.transaction, None
         assert transaction is not None
-        meter_stop_wh = int(connector.register_wh)
+        meter_stop_wh = connector.shown_wh
         payload: dict[str, Any] = {
             "idTag": transaction.id_tag,
             "meterStop": meter_stop_wh,
@@ -281,6 +284,7 @@ class SimulatedStation:
 
     def sample(self, connector: SimulatedConnector) -> None:
         """Take a meter value of the running transaction now."""
+        self._advance()
         assert connector.transaction is not None
         value = connector.sample(self.options.fault)
         payload = {"connectorId": connector.number, "meterValue": [value]}
@@ -288,7 +292,7 @@ class SimulatedStation:
         self.tell(
             "meter",
             connector=connector.number,
-            register_wh=int(connector.register_wh),
+            register_wh=connector.shown_wh,
             power_w=int(connector.present_power_w),
         )
 
@@ -338,11 +342,15 @@ class SimulatedStation:
         self.tell("status", connector=number, status=status)
 
     async def _tick(self) -> None:
-        before = time.monotonic()
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            at = time.monotonic()
+            self._advance()
             for connector in self.connectors.values():
-                connector.advance(at - before)
                 self.refresh(connector)
-            before = at
+
+    def _advance(self) -> None:
+        """Let energy flow up to now: at each tick, and whenever a meter is read or a contactor moves."""
+        at = time.monotonic()
+        for connector in self.connectors.values():
+            connector.advance(at - self._advanced_at)
+        self._advanced_at = at

@@ -92,6 +92,8 @@ EVENTS: Final[dict[str, str]] = {
     "Flagged": "Flagged for review",
     "ReviewClosed": "Review closed",
     "CloseAsked": "Ended in the books",
+    "LateStop": "Charger told its own end, after ours",
+    "MessageLost": "A message of the charger was not applied",
 }
 
 

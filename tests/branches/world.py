@@ -164,6 +164,31 @@ class World:
         else:
             assert not Payment.objects.filter(authorization_reference=tap.reference).exists()
 
+    # --- What the PTP was told (None at the native door, which has no such word)
+
+    def command_result(self, tap: Tap) -> str | None:
+        """The CommandResult of the start, once it has come."""
+        if isinstance(self.door, NativeDoor):
+            return None
+        door = self.door
+        return self.until(lambda: door.result(tap))
+
+    def session_as_told(self, tap: Tap) -> str | None:
+        """The status of the Session object."""
+        if isinstance(self.door, NativeDoor):
+            return None
+        door = self.door
+        return self.until(lambda: door.told_over(tap))
+
+    def evse_as_told(self, place: Place) -> str:
+        """The status of the first EVSE, as a terminal shows it."""
+        if isinstance(self.door, NativeDoor):
+            return str(self.door.connector(place)["status"])
+        assert self.door.simulator.look()
+        found = self.door.simulator.mirror.find(place.site.location_id, place.evse.uid, "1")
+        assert found is not None
+        return str(found.evse["status"])
+
     def payment_connection(self) -> OcpiConnection:
         """Our side of the OCPI connection of this door."""
         return OcpiConnection.objects.get(ptp=self.door.ptp)

@@ -21,6 +21,11 @@ class _Worker:
 @pytest.fixture
 def _working(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "_of_this_process", _Worker(alive=True))
+
+
+@pytest.fixture(autouse=True)
+def _just_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sweeps of a process that has just started are not late yet."""
     monkeypatch.setattr(sweeps, "_started_at", timezone.now())
 
 

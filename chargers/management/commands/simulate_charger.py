@@ -33,6 +33,10 @@ class Command(BaseCommand):
             "--meter-interval", type=float, default=60.0, help="until the server sets another"
         )
         parser.add_argument("--connection-timeout", type=float, default=60.0, help="ConnectionTimeOut")
+        parser.add_argument(
+            "--stop-seconds", type=float, default=0.05, help="from a remote stop to the end of energy"
+        )
+        parser.add_argument("--smart-charging", action="store_true", help="takes charging profiles")
         parser.add_argument("--fault", type=Fault, choices=list(Fault), default=Fault.NONE)
 
     def handle(self, *args: Any, **given: Any) -> None:
@@ -51,6 +55,8 @@ class Command(BaseCommand):
                     leave_after_seconds=given["leave_after"],
                     meter_interval_seconds=given["meter_interval"],
                     connection_timeout_seconds=given["connection_timeout"],
+                    stop_seconds=given["stop_seconds"],
+                    smart_charging=given["smart_charging"],
                     fault=given["fault"],
                 )
             )
