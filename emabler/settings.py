@@ -192,7 +192,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
     if REDIS_URL
     else {"polling_interval": 0.05}
 )
-CELERY_TASK_TIME_LIMIT = 50  # below the claim of a delivery, so that nobody takes it over from a living task
+CELERY_TASK_TIME_LIMIT = 50  # beyond the slowest task: a round of deliveries with a slow peer at its end
 CELERY_TIMEZONE = "UTC"
 
 # --- Time and language ----------------------------------------------------------------------------

@@ -51,12 +51,12 @@ class Limits:
 
     most_bytes: int = 64 * 1024
     read_seconds: float = 10.0
-    call_seconds: float = 20.0  # a peer that drips must not hold a worker; below the outbox's claim
+    call_seconds: float = 14.0  # a peer that drips must not hold a worker; two calls are below the outbox's claim
 
 
 ANSWER = Limits()
 UNREAD = Limits(most_bytes=0)
-PAGE = Limits(most_bytes=2 * 1024 * 1024)
+PAGE = Limits(most_bytes=2 * 1024 * 1024, call_seconds=20.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,9 @@ logger = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS = 2.0
 MAX_RETRY_SECONDS = 3600.0  # MONEY.md B22: up to an hour between attempts
-CLAIM_SECONDS = 60  # longer than the slowest attempt; a killed worker's message is free again after it
+# Longer than the slowest attempt, which is two calls. No longer: what a killed worker had claimed counts among
+# the CALLS_PER_PTP until then, and keeps all that waits for this PTP waiting.
+CLAIM_SECONDS = 30
 JITTER = 0.2
 CALLS_PER_PTP = 2  # at once; the embedded worker has four threads for everything
 PATIENCE = 5  # attempts, about a minute, for which a message lets those behind it in its lane wait

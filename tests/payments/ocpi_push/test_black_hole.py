@@ -86,3 +86,10 @@ def test_while_it_is_down_the_sweep_asks_it_once_in_a_while(silent: Cast, ptp: P
 
     row = OutboxMessage.objects.get(ptp=silent.ptp, topic=locations.TOPIC)
     assert row.attempts == 1
+
+
+def test_what_a_killed_worker_was_telling_holds_the_others_up_for_half_a_minute_at_most() -> None:
+    slowest = 2 * max(outbound.ANSWER.call_seconds, outbound.UNREAD.call_seconds)
+
+    # A living worker's claim must not end while it still calls; a dead one's keeps its PTP waiting until it does.
+    assert slowest < outbox.CLAIM_SECONDS <= 30
