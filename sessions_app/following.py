@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
+from chargers import commands
 from chargers.facts import MeterReading
 from chargers.prepared import insert_if_new, update
 from sessions_app import lifecycle, live_cost, metering, states, stop_latency
@@ -165,6 +166,29 @@ def _latest(
 def plan_from_start(session: Session) -> None:
     """Plan the stop of a session that has no sample yet, so that a silent meter cannot outrun the hold."""
     plan_stop(session, _stored_cost(session))
+
+
+def half_way(session: Session, *, now: datetime) -> datetime | None:
+    """Return when to look first at a session that has no sample yet: early enough to ask for one.
+
+    Until one comes the connector's whole power is reckoned with. A vehicle that takes a tenth of it would get a
+    tenth of what a small hold pays for, where samples come a minute apart.
+    """
+    if session.stop_at is None:
+        return None
+    return now + max(session.stop_at - now, timedelta()) / 2
+
+
+def ask_for_a_sample(session: Session, *, before: datetime) -> None:
+    """Ask the charger what its meter says, where nothing was heard of it since the start (OCPP 1.6 §5.17)."""
+    station = session.evse.station
+    if session.metered_at != session.started_at or station is None:
+        return
+    if "SupportedFeatureProfiles" in station.configuration and not station.has_feature("RemoteTrigger"):
+        return
+    commands.trigger(
+        station=station, message="MeterValues", evse=session.evse, actor="paid limit", deadline_at=before
+    )
 
 
 def _stored_cost(session: Session) -> LiveCost:

@@ -120,7 +120,10 @@ class SessionDesk:
         session = _locked_by_transaction(transaction_pk)
         if session is None or session.is_over:
             return None
-        return following.stop_if_limit_is_due(session, now=at)
+        next_at = following.stop_if_limit_is_due(session, now=at)
+        if next_at is not None:
+            following.ask_for_a_sample(session, before=next_at)
+        return next_at
 
     def status_changed(self, fact: EvseStatusChanged) -> None:
         """An EVSE's state pauses, resumes or casts doubt on the session that runs there."""
@@ -266,7 +269,7 @@ def _attach(session: Session, fact: TransactionStarted) -> datetime | None:
         lifecycle.move(session, states.EnergyPaused(by_vehicle), now=fact.received_at)
     following.plan_from_start(session)
     update(session, ["stop_at", "limit_energy_wh"])
-    return session.stop_at
+    return following.half_way(session, now=fact.received_at)
 
 
 def _end_time(session: Session, fact: TransactionEnded) -> datetime:

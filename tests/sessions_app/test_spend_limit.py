@@ -1,9 +1,12 @@
 """The paid limit where the price itself has an end: a cost that meets the hold and stays there is paid for."""
 
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
+from chargers.desk import current_desk
+from chargers.models import Command
 from sessions_app.states import SessionState
 from tariffs.engine.terms import Dimension, PriceComponent, PriceLimit, Tariff, TariffElement
 from tests import builders
@@ -54,3 +57,57 @@ def test_a_flat_price_beyond_the_hold_stops_it_at_once() -> None:
     running = builders.cast(terms=flat_five(held=4)).running(authorized_minor=400)
 
     assert running.session.stop_at == running.session.started_at
+
+
+def asked(running: builders.Running) -> int:
+    return Command.objects.filter(station=running.transaction.station_id, action="TRIGGER").count()
+
+
+def look(running: builders.Running, *, after_seconds: float) -> datetime | None:
+    at = running.started_at + timedelta(seconds=after_seconds)
+    return current_desk().look_again(transaction_pk=running.transaction.pk, at=at)
+
+
+class TestBeforeTheFirstSample:
+    """2 kWh at 150 kW: 48 seconds, less than many a charger takes to its first sample."""
+
+    def start(self, **configuration: str) -> builders.Running:
+        cast = builders.cast()
+        cast.station.configuration = configuration
+        cast.station.save(update_fields=["configuration"])
+        return cast.running(authorized_minor=100)
+
+    def test_half_way_to_the_worst_the_meter_is_asked_for(self) -> None:
+        running = self.start()
+        stop_at = running.session.stop_at
+        assert stop_at is not None
+
+        assert look(running, after_seconds=24) == stop_at
+
+        trigger = Command.objects.get(action="TRIGGER")
+        assert trigger.arguments["message"] == "MeterValues"
+        assert trigger.deadline_at == stop_at
+
+    def test_a_vehicle_that_takes_a_tenth_is_not_stopped_early(self) -> None:
+        running = self.start()
+        look(running, after_seconds=24)
+
+        running.meter(energy_wh=100, after_seconds=25, power_w=15_000)
+
+        assert running.session.state == SessionState.CHARGING
+        assert look(running, after_seconds=48) == running.session.stop_at
+        assert asked(running) == 1
+
+    def test_a_charger_that_does_not_answer_is_stopped_by_the_worst(self) -> None:
+        running = self.start()
+        look(running, after_seconds=24)
+
+        assert look(running, after_seconds=48) is None
+        assert running.session.state == SessionState.STOPPING
+
+    def test_one_that_cannot_be_asked_is_not(self) -> None:
+        running = self.start(SupportedFeatureProfiles="Core,Reservation")
+
+        look(running, after_seconds=24)
+
+        assert asked(running) == 0
