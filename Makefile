@@ -1,7 +1,7 @@
 # Every command of the project; `make` alone lists them. Needs Python 3.11 or newer with venv, and make.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint imports types migrations deploy-check journey sim bench price-diff format requirements clean
+.PHONY: help setup demo test check lint imports types migrations deploy-check journey sim crash bench price-diff format requirements clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -61,6 +61,9 @@ price-diff: setup ## price random sessions with two pricers and compare (N=10000
 
 sim: setup ## play random payments through both state machines in a world that fails (N=1000000, SEED=1 plays one again)
 	@$(BIN)/python -m tests.sim.run --runs $(or $(N),20000) $(if $(SEED),--seed $(SEED))
+
+crash: setup ## kill servers at every named crash point while payments run (N=100 kills a point; docs/reliability.md)
+	@$(BIN)/python -m tests.crash.run --runs-per-point $(or $(N),100) $(if $(SEED),--seed $(SEED))
 
 bench: setup ## measure it against what this machine can do (docs/performance.md); about four minutes
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
