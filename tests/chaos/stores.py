@@ -51,9 +51,14 @@ class Store:
 
     def end(self, with_signal: signal.Signals) -> None:
         """Send it a signal and wait until it is gone."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(with_signal)
+        self.signal(with_signal)
+        if self._process is not None:
             self._process.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(number)
 
     def _answers(self) -> bool:
         raise NotImplementedError
