@@ -51,7 +51,9 @@ class Limits:
 
     most_bytes: int = 64 * 1024
     read_seconds: float = 10.0
-    call_seconds: float = 14.0  # a peer that drips must not hold a worker; two calls are below the outbox's claim
+    call_seconds: float = (
+        14.0  # a peer that drips must not hold a worker; two calls are below the outbox's claim
+    )
 
 
 ANSWER = Limits()

@@ -134,8 +134,10 @@ class Campaign:
                 [
                     *(each.reference for each in found if each.reference),
                     *(
-                        (__import__("os").environ.get("CHAOS_LATE")
-                        and __import__("tests.chaos.checks").chaos.checks.late_starts()[:3])
+                        (
+                            __import__("os").environ.get("CHAOS_LATE")
+                            and __import__("tests.chaos.checks").chaos.checks.late_starts()[:3]
+                        )
                         or []
                     ),
                 ]
