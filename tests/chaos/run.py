@@ -5,6 +5,7 @@ A run is a payment. docs/reliability.md tells what happens to them, and what mus
 
 import argparse
 import asyncio
+import logging
 import os
 import re
 import secrets
@@ -46,7 +47,7 @@ def plan(sessions: int) -> Plan:
     """A small campaign does in a minute what a large one does in several."""
     if sessions <= 100:
         size = Size(sessions=sessions, ramp_seconds=5, charges_seconds=(10, 40), ends_seconds=10)
-        return Plan(size=size, harm_seconds=36, pause=(0.8, 2.0), step_seconds=0.5)
+        return Plan(size=size, harm_seconds=26, pause=(0.8, 2.0), step_seconds=0.5)
     size = Size(sessions=sessions, ramp_seconds=90, charges_seconds=(60, 300), ends_seconds=60)
     return Plan(size=size, harm_seconds=200, pause=(3.0, 6.0), step_seconds=1.5)
 
@@ -129,20 +130,7 @@ class Campaign:
         if untold:
             self.breaks.append(f"{len(untold)} confirmations of the OCPI PTP were not taken: {untold[0]}")
         by_reference = {life.reference: life for life in world.lives}
-        for reference in list(
-            dict.fromkeys(
-                [
-                    *(each.reference for each in found if each.reference),
-                    *(
-                        (
-                            __import__("os").environ.get("CHAOS_LATE")
-                            and __import__("tests.chaos.checks").chaos.checks.late_starts()[:3]
-                        )
-                        or []
-                    ),
-                ]
-            )
-        )[:STORIES]:
+        for reference in list(dict.fromkeys(each.reference for each in found if each.reference))[:STORIES]:
             life = by_reference[reference]
             effects = cards[reference].effects if reference in cards else []
             lines = await asyncio.to_thread(story.tell, life, effects, self._hand.log)
@@ -165,6 +153,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--keep", type=Path, help="where logs are left")
     options = parser.parse_args(arguments)
+    # A simulated charger whose socket is cut leaves answers behind that nobody waits for.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     seed = secrets.randbelow(10**9) if options.seed is None else options.seed
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="emabler-chaos-", ignore_cleanup_errors=True) as name:
