@@ -294,7 +294,9 @@ def _note(message: OutboxMessage, result: Delivery, now: datetime) -> None:
             _wake_followers(message)
             return
         _note_failure(message, result, now)
-    logger.warning("%s for %s not delivered: %s", message.topic, message.ptp.name, result.error)
+    # Where nobody was called nothing has gone wrong: it waits, and the portal shows why.
+    level = logging.WARNING if result.called else logging.INFO
+    logger.log(level, "%s for %s not delivered: %s", message.topic, message.ptp.name, result.error)
 
 
 def _note_failure(message: OutboxMessage, result: Delivery, now: datetime) -> None:

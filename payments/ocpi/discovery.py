@@ -3,6 +3,7 @@
 OCPI 2.3.0 version_information_endpoint. What goes wrong has OCPI's status for it, and words for a person.
 """
 
+import uuid
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -59,10 +60,14 @@ class WrongAddress(HandshakeFailed):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a platform told of the version that was picked; endpoints as `OcpiConnection` keeps them."""
+    """What a platform told of the version that was picked; endpoints as `OcpiConnection` keeps them.
+
+    The calls that follow bear the correlation id of those that found it: a handshake is one story in the log.
+    """
 
     version: Version
     endpoints: dict[str, str]
+    correlation_id: str
 
     @property
     def credentials_url(self) -> str:
@@ -84,6 +89,7 @@ def look_around(
     """
     if len(versions_url) > MAX_URL:
         raise WrongAddress(f"The address of its versions is longer than {MAX_URL} characters.")
+    correlation_id = correlation_id or str(uuid.uuid4())
     try:
         told = _get(connection, versions_url, token, correlation_id)
     except Refused as error:
@@ -99,7 +105,7 @@ def look_around(
     missing = [module for module in NEEDED if f"{module}:RECEIVER" not in endpoints]
     if missing:
         raise EndpointsMissing(f"{url} names no {', '.join(missing)}.")
-    return Found(version, endpoints)
+    return Found(version, endpoints, correlation_id)
 
 
 def faults_of(error: InvalidInput) -> str:

@@ -192,6 +192,7 @@ def _sent(connection: OcpiConnection, method: str, found: Found, token: str, fre
             module="credentials",
             routed=False,
             token=token,
+            correlation_id=found.correlation_id,
             limits=EXCHANGE,
         )
     except Refused as error:

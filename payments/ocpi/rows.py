@@ -215,7 +215,7 @@ _EVSE_COLUMNS: Final[tuple[Any, ...]] = (
 def _evses(
     site_pks: Collection[int], connectors: Mapping[int, list[ConnectorEntry]], *, now: datetime
 ) -> Mapping[int, list[EvseEntry]]:
-    rows = EVSE.objects.filter(site__in=site_pks).order_by("site", "number", "uid")
+    rows = EVSE.objects.filter(site__in=site_pks).order_by("site", "station_id", "number", "uid")
     taken: set[Any] = set(
         Session.objects.filter(evse__site__in=site_pks, state__in=sorted(LIVE))
         .order_by()

@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from payments.models import OcpiConnection
+from payments.models import OcpiConnection, OcpiMessage
 from payments.ocpi import connections, discovery, handshake
 from payments.ocpi.dialects import Version
 from payments.simulator.ocpi.wire import Cut, OcpiClient, Reply
@@ -66,6 +66,16 @@ def test_we_register_in_the_highest_version_or_the_one_asked_for(ours, prepared,
     ]  # fmt: skip
     assert {role["role"] for role in platform.got[0]["roles"]} == {"CPO"}
     assert ours(sent_token(platform)) == 200
+
+
+def test_one_correlation_id_joins_the_calls_that_we_begin_with(ours, prepared, platform):
+    handshake.register_at(prepared, platform.versions_url, TOKEN_A, now=timezone.now())
+    handshake.rotate(prepared, now=timezone.now())
+
+    calls = OcpiMessage.objects.filter(direction=OcpiMessage.Direction.OUT).order_by("pk")
+    ids = list(calls.values_list("correlation_id", flat=True))
+    assert len(set(ids[:3])) == len(set(ids[3:])) == 1
+    assert len(ids) == 6 and len(set(ids)) == 2  # noqa: PT018
 
 
 def test_until_it_has_answered_our_token_opens_versions_and_credentials_only(ours, prepared, platform):
