@@ -1,7 +1,7 @@
 # Every command of the project; `make` alone lists them. Needs Python 3.11 or newer with venv, and make.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint imports types migrations deploy-check journey sim crash bench price-diff format requirements clean
+.PHONY: help setup demo test check lint imports types migrations deploy-check journey sim crash chaos bench price-diff format requirements clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -65,11 +65,16 @@ sim: setup ## play random payments through both state machines in a world that f
 crash: setup ## kill servers at every named crash point while payments run (N=100 kills a point; docs/reliability.md)
 	@$(BIN)/python -m tests.crash.run --runs-per-point $(or $(N),100) $(if $(SEED),--seed $(SEED))
 
-bench: setup ## measure it against what this machine can do (docs/performance.md); about four minutes
+chaos: setup ## fail everything at once around running sessions (N=500 that charge at once; docs/reliability.md)
+	@$(BIN)/python -m tests.chaos.run --sessions $(or $(N),500) $(if $(SEED),--seed $(SEED))
+
+bench: setup ## measure it against what this machine can do (docs/performance.md); about six minutes
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	$(BIN)/python -m benchmarks.live_cost
 	$(BIN)/python -m benchmarks.http
 	$(BIN)/python -m benchmarks.ocpp
+	$(BIN)/python -m benchmarks.ocpi
+	$(BIN)/python -m benchmarks.ocpi_commands
 
 format: setup ## let ruff lay out the code
 	$(BIN)/ruff check --fix .
