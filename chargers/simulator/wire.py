@@ -80,6 +80,7 @@ class Wire:
             for future in self._waiting.values():
                 if not future.done():
                     future.set_exception(NotConnected())
+                    future.exception()  # whoever asked may have failed to send, and waits no more
         return self._socket.close_code
 
     async def close(self) -> None:

@@ -12,16 +12,15 @@ from chargers.models import Command
 from payments.models import OutboxMessage, Payment, Ptp, Receipt, ReceiptCounter
 from payments.settlement import SETTLEMENT_DUE
 from payments.states import LEGAL as LEGAL_PAYMENTS
-from payments.states import WAITING, PaymentState
+from payments.states import WAITING, PaymentState, Review
 from sessions_app.models import CDR, Session
-from sessions_app.states import FINAL, LEGAL, LIVE, NEVER_STARTED, SessionState
+from sessions_app.states import LEGAL, LIVE, NEVER_STARTED, STOP_ATTEMPTS_BEFORE_REVIEW, SessionState
 from tests.crash.fleet import Charger, Delivered
 from tests.crash.lives import Life
 from tests.crash.network import LISTENS, OCPI
 from tests.crash.psp import Card
 
 NOTHING_WH = 10  # below, nothing is charged (ZERO_ENERGY_THRESHOLD_WH)
-STUBBORN = "charger does not answer in STOPPING"
 LATE = "the charger started after the session was over"
 
 
@@ -208,16 +207,11 @@ def _check_money(payment: Payment, cdrs: list[CDR], cards: Mapping[str, Card]) -
 
 def _check_reviews(payment: Payment, session: Session, transaction: Delivered | None) -> Iterator[str]:
     """Nobody is asked to look where nothing is to be seen."""
-    if session.state not in FINAL:
-        return
-    why = session.needs_review
-    reasons = {
-        STUBBORN: session.stop_attempts >= 3,
-        LATE: session.state in NEVER_STARTED and transaction is not None,
-    }
-    if why and not reasons.get(why, False):
-        yield f"flagged for review: {why}"
-    if payment.review and not why:
+    disobeyed = session.stop_attempts >= STOP_ATTEMPTS_BEFORE_REVIEW
+    late = session.state in NEVER_STARTED and transaction is not None
+    if session.needs_review and not (late and session.needs_review == LATE):
+        yield f"flagged for review: {session.needs_review}"
+    if payment.review and not (late or (disobeyed and payment.review == Review.UNSETTLED)):
         yield f"the payment is flagged for review: {payment.review}"
 
 

@@ -26,7 +26,7 @@ from tests.crash.points import NAMES, SWEEPERS, number_of
 from tests.crash.zygote import Zygote
 from tests.servers import die_with_parent
 
-CHARGERS = 8
+CHARGERS = 6  # all of them connect anew in every life of a server
 MOST_ARRIVALS = 2  # at the point that was armed
 SWEEPER_ARRIVALS = 6  # at whichever points a sweeper reaches
 PATIENCE_SECONDS = 1.0  # then any point that is still wanted will do

@@ -14,7 +14,37 @@ from tests.crash.board import Board
 
 LOCK_SECONDS = 10.0  # PostgreSQL may need a moment to notice that its client was killed
 SWEEP_PAUSE_SECONDS = 0.02
+# Each thread's connection is a process of PostgreSQL that starts and ends with the server: most of what a life costs.
+OCPP_THREADS, WORKER_THREADS = 2, 2
 CLAIM_SECONDS = 2
+LATE_MODULES = (
+    "anyio.abc",
+    "anyio._backends._asyncio",
+    "celery.app.amqp",
+    "celery.app.control",
+    "celery.app.events",
+    "celery.apps.worker",
+    "celery.concurrency.thread",
+    "celery.events.receiver",
+    "celery.worker.autoscale",
+    "celery.worker.components",
+    "celery.worker.consumer",
+    "celery.worker.consumer.delayed_delivery",
+    "celery.worker.strategy",
+    "django.contrib.messages.storage.fallback",
+    "django.contrib.sessions.serializers",
+    "emabler.urls",
+    "encodings.idna",
+    "httpcore._backends.anyio",
+    "kombu.transport.memory",
+    "psycopg_pool",
+    "uvicorn.lifespan.off",
+    "uvicorn.loops.auto",
+    "uvicorn.loops.uvloop",
+    "uvicorn.protocols.http.auto",
+    "uvicorn.protocols.websockets.websockets_sansio_impl",
+    "uvloop",
+)
 
 
 def warm_up() -> None:
@@ -29,7 +59,8 @@ def warm_up() -> None:
     app.loader.import_default_modules()
     app.loader.import_default_modules = lambda: ()  # and check every model: once is enough
     _import_what_is_imported_late()
-    _shorten_waits()
+    _read_what_is_read_late()
+    _shorten_waits_and_lives()
     _draw_nothing()
     gc.collect()
     gc.freeze()
@@ -40,28 +71,37 @@ def _import_what_is_imported_late() -> None:
     import asyncio
     import importlib
 
-    for name in (
-        "celery.apps.worker",
-        "celery.worker.components",
-        "celery.worker.consumer",
-        "celery.concurrency.thread",
-        "kombu.transport.memory",
-        "uvicorn.loops.auto",
-        "uvicorn.protocols.http.auto",
-        "uvicorn.protocols.websockets.websockets_sansio_impl",
-        "psycopg_pool",
-        "uvloop",
-        "emabler.urls",
-    ):
+    for name in LATE_MODULES:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     asyncio.run(asyncio.sleep(0))
 
 
-def _shorten_waits() -> None:
+def _read_what_is_read_late() -> None:
+    """Files that the first message or call would read, in every child again."""
+    import importlib.metadata
+
+    import celery.utils.imports
+    from ocpp.v16.enums import Action
+
+    from chargers.ocpp import schemas
+    from payments import outbound
+
+    outbound._trust()
+    for action in Action:
+        with contextlib.suppress(FileNotFoundError):
+            schemas._validator(str(action))
+    known = importlib.metadata.entry_points()
+    celery.utils.imports.entry_points = lambda group: known.select(group=group)
+
+
+def _shorten_waits_and_lives() -> None:
     """How long what a killed worker had stays untouched: longer than any delivery here, short for a campaign."""
+    from chargers.ocpp import database
+    from emabler.running import worker
     from payments import outbox, tasks
 
+    database.THREADS_ELSEWHERE, worker.CONCURRENCY = OCPP_THREADS, WORKER_THREADS
     outbox.CLAIM_SECONDS = CLAIM_SECONDS
     tasks.RENDER_AFTER = timedelta(seconds=CLAIM_SECONDS)
 
