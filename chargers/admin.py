@@ -16,6 +16,7 @@ from chargers.models import (
     ChargingStation,
     Command,
     Connector,
+    SignedMeterValue,
     Site,
     StationMessage,
     Transaction,
@@ -190,6 +191,15 @@ class TransactionAdmin(ReadOnlyAdmin):
     list_filter = ("accepted", "inferred", "stop_reason")
     list_select_related = ("station", "evse")
     search_fields = ("transaction_id", "id_tag", "station__identity")
+
+
+@admin.register(SignedMeterValue)
+class SignedMeterValueAdmin(ReadOnlyAdmin):
+    list_display = ("transaction", "context", "sampled_at", "measurand", "dropped")
+    list_filter = ("context", ("dropped", admin.EmptyFieldListFilter))
+    list_select_related = ("transaction",)
+    search_fields = ("transaction__transaction_id", "transaction__station__identity")
+    show_full_result_count = False
 
 
 @admin.register(Command)

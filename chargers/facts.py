@@ -66,6 +66,23 @@ class MeterReading:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedReading:
+    """A value that the meter signed, as text and unverified (OCPP 1.6 §7.43, `SignedData`).
+
+    `digest` is the SHA-256 of what was sent, hex; it names the value also where `problem` says why `text` could
+    not be kept.
+    """
+
+    sampled_at: datetime
+    received_at: datetime
+    text: str
+    digest: str
+    context: str
+    measurand: str
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TransactionStarted:
     """A charger opened a transaction. Ids are primary keys of `chargers` rows."""
 

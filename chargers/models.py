@@ -116,6 +116,11 @@ class ChargingStation(models.Model):
         reported = str(self.configuration.get("SupportedFeatureProfiles", ""))
         return profile in (each.strip() for each in reported.split(","))
 
+    def meter_public_key(self, number: int) -> str:
+        """The key by which an EVSE's meter signs, as the station wrote it; empty where it reported none."""
+        names = (f"MeterPublicKey[{number}]", f"MeterPublicKey{number}", "MeterPublicKey")
+        return next((str(self.configuration[name]) for name in names if self.configuration.get(name)), "")
+
     @property
     def online(self) -> bool:
         """Whether a living process holds its socket now; read `process` with select_related."""
@@ -244,6 +249,29 @@ class Transaction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.station_id}:{self.transaction_id}"
+
+
+class SignedMeterValue(models.Model):
+    """What a meter signed of a transaction, as text and unverified; a CDR takes its own copy."""
+
+    transaction = models.ForeignKey(Transaction, on_delete=models.PROTECT, related_name="signed_values")
+    context = models.CharField(max_length=40)
+    measurand = models.CharField(max_length=40)
+    sampled_at = models.DateTimeField(help_text="the charger's clock")
+    received_at = models.DateTimeField()
+    text = models.TextField(blank=True, help_text="as received; empty where it was dropped")
+    digest = models.CharField(max_length=64, help_text="SHA-256 of what was sent, hex")
+    dropped = models.CharField(max_length=60, blank=True, help_text="why its text was not kept")
+
+    class Meta:
+        constraints: ClassVar = [
+            # A charger tells its first value at the start and again with the stop, and repeats either.
+            models.UniqueConstraint(fields=["transaction", "context", "digest"], name="signed_value_once")
+        ]
+        ordering: ClassVar = ["transaction", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.context}: {self.dropped or self.text[:40]}"
 
 
 class Command(models.Model):

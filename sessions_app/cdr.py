@@ -12,6 +12,7 @@ from chargers.models import Transaction
 from sessions_app.live_cost import segment_of, terms_of
 from sessions_app.meter_story import Story
 from sessions_app.models import CDR, MeterSample, Session
+from sessions_app.signed_data import signed_data_of
 from tariffs.engine.cost import Cost
 from tariffs.engine.pricing import price
 from tariffs.engine.usage import Segment, Usage
@@ -83,6 +84,7 @@ def issue(session: Session, transaction: Transaction, story: Story, now: datetim
         tariff_snapshot=session.tariff_snapshot,
         time_zone=session.time_zone,
         doubts=list(story.doubts),
+        signed_data=signed_data_of(transaction),
     )
 
 

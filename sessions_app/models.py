@@ -225,6 +225,9 @@ class CDR(models.Model):
     doubts = models.JSONField(
         default=list, blank=True, help_text="what was dropped from the meter's story, and why"
     )
+    signed_data = models.JSONField(
+        default=dict, blank=True, help_text="what the meter signed, unverified, and its public key as told"
+    )
 
     class Meta:
         verbose_name = "CDR"

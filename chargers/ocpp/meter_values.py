@@ -7,6 +7,7 @@ from typing import Any
 
 from chargers.facts import MeterReading
 from chargers.ocpp.numbers import read_number, read_register_wh, read_time
+from chargers.ocpp.signed_values import is_signed
 
 REGISTER = "Energy.Active.Import.Register"
 MOST_READINGS = 1000  # of one message; a frame of 64 KiB does not hold more honest ones
@@ -32,7 +33,7 @@ def _read_meter_value(meter_value: Sample, received_at: datetime) -> Iterable[Me
     samples = meter_value.get("sampledValue")
     by_context: dict[str, list[Sample]] = {}
     for sample in samples if isinstance(samples, list) else []:
-        if isinstance(sample, dict) and sample.get("format") != "SignedData":
+        if isinstance(sample, dict) and not is_signed(sample):
             by_context.setdefault(_word(sample, "context") or "Sample.Periodic", []).append(sample)
     for context, group in by_context.items():
         yield _reading(group, context, sampled_at, received_at, time_problem)

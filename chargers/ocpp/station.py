@@ -18,18 +18,24 @@ from chargers.facts import (
     EvseStatusChanged,
     MessageLost,
     MeterReading,
+    SignedReading,
     StationBooted,
     TransactionEnded,
     TransactionMetered,
     TransactionStarted,
 )
-from chargers.models import EVSE, ChargingStation, StationMessage, Transaction
+from chargers.models import EVSE, ChargingStation, SignedMeterValue, StationMessage, Transaction
 from chargers.ocpp.presence import Link, fenced_station
-from chargers.prepared import Prepared, insert, update, update_while_null
+from chargers.prepared import Prepared, insert, insert_if_new, update, update_while_null
 
 logger = logging.getLogger(__name__)
 
 EVIDENCE_BYTES = 8192
+# What is kept of one transaction's signed values. Law asks for the first and the last; with what lies between a
+# CDR stays below the 1 MB that a web server in front of a platform usually takes.
+MOST_SIGNED_AT_AN_END = 5
+MOST_SIGNED_BETWEEN = 50
+_ENDS = ("Transaction.Begin", "Transaction.End")
 # What every transaction message looks up, prepared (see chargers.prepared).
 _EVSE = Prepared(
     lambda station_pk, number: EVSE.objects.filter(station=station_pk, number=number),
@@ -215,6 +221,33 @@ def note_meter(
     return current_desk().metered(
         TransactionMetered(transaction_pk=transaction.pk, readings=readings, received_at=message.received_at)
     )
+
+
+def keep_signed(transaction: Transaction, values: tuple[SignedReading, ...]) -> None:
+    """Keep what the meter signed with its transaction, each text once; no money depends on it.
+
+    The first value beyond the limit is noted without its text, the following ones are passed over.
+    """
+    for value in values:
+        kept = SignedMeterValue.objects.filter(transaction=transaction)
+        if value.context in _ENDS:
+            most, count = MOST_SIGNED_AT_AN_END, kept.filter(context=value.context).count()
+        else:
+            most, count = MOST_SIGNED_BETWEEN, kept.exclude(context__in=_ENDS).count()
+        if count <= most:
+            dropped = value.problem or (f"more than {most} of its kind" if count == most else "")
+            insert_if_new(
+                SignedMeterValue(
+                    transaction=transaction,
+                    context=value.context,
+                    measurand=value.measurand,
+                    sampled_at=value.sampled_at,
+                    received_at=value.received_at,
+                    text="" if dropped else value.text,
+                    digest=value.digest,
+                    dropped=dropped,
+                )
+            )
 
 
 def end_transaction(

@@ -13,6 +13,7 @@ from chargers.ocpp import station
 from chargers.ocpp.meter_values import read_meter_values
 from chargers.ocpp.numbers import read_integer, read_register_wh, read_time
 from chargers.ocpp.presence import fenced_station
+from chargers.ocpp.signed_values import read_signed_values
 from chargers.ocpp.station import Message, Reply, keep_evidence
 
 # OCPP 1.6 §7.37; any other word is kept as `Other`.
@@ -75,7 +76,10 @@ def meter_values(message: Message) -> Reply:
     transaction, problem = _metered_transaction(owner, message)
     if problem:
         keep_evidence(message, problem, transaction)
-    if transaction is None or transaction.stopped_at is not None:
+    if transaction is None:
+        return Reply({})
+    _keep_signed(message, transaction, "meterValue")
+    if transaction.stopped_at is not None:
         return Reply({})
     readings = read_meter_values(message.payload.get("meterValue"), message.received_at)
     if not readings:
@@ -93,6 +97,7 @@ def stop_transaction(message: Message) -> Reply:
     if transaction is None:
         keep_evidence(message, message.problem or "stop of a transaction that this station does not have")
         return answer
+    _keep_signed(message, transaction, "transactionData")  # before the end: the books close with it
     meter_stop_wh, meter_problem = read_register_wh(message.payload.get("meterStop"))
     ended_at, time_problem = read_time(message.payload.get("timestamp"), message.received_at)
     end = _End(
@@ -109,6 +114,11 @@ def stop_transaction(message: Message) -> Reply:
         keep_evidence(message, problem, transaction)
     failpoint("F16_stop_in_tx")
     return Reply(answer.payload, transaction_pk=transaction.pk)
+
+
+def _keep_signed(message: Message, transaction: Transaction, field: str) -> None:
+    values = read_signed_values(message.payload.get(field), message.received_at)
+    station.keep_signed(transaction, values)
 
 
 class _End(NamedTuple):

@@ -10,7 +10,7 @@ READ_ONLY = frozenset({"NumberOfConnectors", "SupportedFeatureProfiles", "GetCon
 class Configuration:
     """Keys and values, as GetConfiguration and ChangeConfiguration see them."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, meter_keys: dict[int, str] | None = None) -> None:
         self._values = {
             "AllowOfflineTxForUnknownId": "false",
             "AuthorizeRemoteTxRequests": "true",
@@ -25,7 +25,8 @@ class Configuration:
             "StopTxnSampledData": "Energy.Active.Import.Register",
             "SupportedFeatureProfiles": "Core,RemoteTrigger" + ",SmartCharging" * options.smart_charging,
             "AuthorizationKey": options.password.encode().hex(),
-        }
+        } | {f"MeterPublicKey{number}": key for number, key in (meter_keys or {}).items()}
+        self._read_only = READ_ONLY | {f"MeterPublicKey{number}" for number in meter_keys or {}}
 
     def seconds(self, key: str) -> float:
         """Return a duration."""
@@ -39,7 +40,7 @@ class Configuration:
         """Answer GetConfiguration."""
         asked = payload.get("key") or list(self._values)
         known = [
-            {"key": key, "readonly": key in READ_ONLY, "value": self._values[key]}
+            {"key": key, "readonly": key in self._read_only, "value": self._values[key]}
             for key in asked
             if key in self._values
         ]
@@ -50,7 +51,7 @@ class Configuration:
         key, value = payload["key"], payload["value"]
         if key not in self._values:
             return {"status": "NotSupported"}
-        if key in READ_ONLY or (
+        if key in self._read_only or (
             key in ("ConnectionTimeOut", "MeterValueSampleInterval") and not _is_number(value)
         ):
             return {"status": "Rejected"}

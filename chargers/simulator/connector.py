@@ -30,6 +30,7 @@ class SimulatedTransaction:
     started_at: datetime
     server_id: int | None = None  # learned from StartTransaction.conf
     samples: int = 0
+    signed_start: dict[str, Any] | None = None  # told at once, and again with the stop
     stopping: bool = False
 
 

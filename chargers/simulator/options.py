@@ -37,6 +37,7 @@ class Options:
     connection_timeout_seconds: float = 60.0
     stop_seconds: float = 0.05  # from an accepted remote stop to the end of energy
     smart_charging: bool = False  # takes charging profiles
+    signed: bool = False  # signs its first and last meter value (OCMF)
     register_wh: float = 1_234_567.0  # lifetime register of the first connector at the beginning
     fault: Fault = Fault.NONE
     reconnect_seconds: float = 1.0  # first pause before a reconnect; it doubles up to a minute

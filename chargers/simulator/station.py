@@ -12,6 +12,7 @@ from chargers.simulator.connector import SimulatedConnector, SimulatedTransactio
 from chargers.simulator.obedience import Obedience
 from chargers.simulator.options import Fault, Options
 from chargers.simulator.outbox import Outbox
+from chargers.simulator.signed_meter import Moment, SignedMeter, signed_value
 from chargers.simulator.wire import CallRefused, NotConnected, Wire
 
 TICK_SECONDS = 0.1
@@ -32,7 +33,13 @@ class SimulatedStation:
 
     def __init__(self, options: Options, emit: Emit = lambda _: None) -> None:
         self.options = options
-        self.configuration = Configuration(options)
+        self._meters = {
+            number: SignedMeter(f"{options.identity}-{number}")
+            for number in range(1, options.connectors * options.signed + 1)
+        }
+        self.configuration = Configuration(
+            options, {n: meter.public_key for n, meter in self._meters.items()}
+        )
         self.connectors = {
             number: SimulatedConnector(
                 number=number,
@@ -222,6 +229,10 @@ class SimulatedStation:
                 "timestamp": iso(transaction.started_at),
             },
         )
+        transaction.signed_start = self._sign(connector, transaction, "B")
+        if transaction.signed_start is not None:
+            value = {"connectorId": connector.number, "meterValue": [transaction.signed_start]}
+            self.outbox.put("MeterValues", connector, transaction, value)
         self.tell(
             "started", connector=connector.number, id_tag=id_tag, meter_start_wh=transaction.meter_start_wh
         )
@@ -248,6 +259,9 @@ class SimulatedStation:
             begin = connector.meter_value("Transaction.Begin", register_wh=transaction.meter_start_wh)
             begin["timestamp"] = iso(transaction.started_at)
             payload["transactionData"] = [begin, connector.meter_value("Transaction.End")]
+        signed = (transaction.signed_start, self._sign(connector, transaction, "E"))
+        if any(signed):
+            payload.setdefault("transactionData", []).extend(value for value in signed if value)
         self.outbox.put("StopTransaction", connector, transaction, payload)
         self.tell(
             "stopped",
@@ -258,6 +272,18 @@ class SimulatedStation:
         )
         if self.options.leave_after_seconds is not None and reason != "EVDisconnected":
             self.spawn(self._leave_later(connector, self.options.leave_after_seconds))
+
+    def _sign(
+        self, connector: SimulatedConnector, transaction: SimulatedTransaction, moment: Moment
+    ) -> dict[str, Any] | None:
+        """Let the meter sign the register as it stands; None where it cannot."""
+        meter = self._meters.get(connector.number)
+        if meter is None:
+            return None
+        at = now()
+        text = meter.ocmf(moment, register_wh=connector.shown_wh, at=at, id_tag=transaction.id_tag)
+        context = {"B": "Transaction.Begin", "E": "Transaction.End"}[moment]
+        return signed_value(text, context=context, at=iso(at))
 
     def _start_answered(
         self, connector: SimulatedConnector, transaction: SimulatedTransaction, answer: dict[str, Any]

@@ -18,6 +18,7 @@ from payments.ocpi.locations import NOT_AVAILABLE, NOWHERE, place_document
 from payments.ocpi.prices import Price, price_document, price_of
 from payments.ocpi.reading import given
 from payments.ocpi.sessions import AuthMethod, kwh
+from payments.ocpi.signed_data import signed_data_document
 from payments.ocpi.tariffs import tariff_document, utc_text
 from sessions_app.models import CDR, Session
 from tariffs.engine.document import from_document
@@ -48,15 +49,13 @@ def cdr_document(
     invoice_reference: str = "",
     token: Mapping[str, str] | None = None,
     hold_amount: Decimal | None = None,
-    signed_data: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write an OCPI CDR; a credit is its original with a negative total.
 
     `token` is the CdrToken that the PTP named; without one (native API) the hold's reference names the
     driver. `invoice_reference` is the number of our receipt: it is set exactly when the CPO makes the invoice.
     `hold_amount` is what was published to be preauthorised, so that the tariff is told as the PTP knew it.
-    `signed_data` is the charger's (SignedData). Read `cdr` with
-    `select_related("session__evse__site", "session__connector", "credit_of")`.
+    Read `cdr` with `select_related("session__evse__site", "session__connector", "credit_of")`.
     """
     session, bill = cdr.session, cdr.credit_of or cdr
     terms = from_document(bill.tariff_snapshot)
@@ -67,7 +66,7 @@ def cdr_document(
         "currency": cdr.currency,
         "tariffs": [_tariff(terms, session, hold_amount)],
         "charging_periods": charging_periods(bill.periods, terms),
-        "signed_data": dict(signed_data or {}),
+        "signed_data": signed_data_document(bill.signed_data),
         "total_cost": price_document(_total_cost(cdr)),
         **_costs_by_kind(bill),
         **_volumes(bill),

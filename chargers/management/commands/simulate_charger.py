@@ -37,6 +37,12 @@ class Command(BaseCommand):
             "--stop-seconds", type=float, default=0.05, help="from a remote stop to the end of energy"
         )
         parser.add_argument("--smart-charging", action="store_true", help="takes charging profiles")
+        parser.add_argument(
+            "--signed",
+            action="store_true",
+            help="send the first and last value also as OCMF, signed by a new key (told as MeterPublicKey1, …) "
+            "that no authority knows",
+        )
         parser.add_argument("--fault", type=Fault, choices=list(Fault), default=Fault.NONE)
 
     def handle(self, *args: Any, **given: Any) -> None:
@@ -57,6 +63,7 @@ class Command(BaseCommand):
                     connection_timeout_seconds=given["connection_timeout"],
                     stop_seconds=given["stop_seconds"],
                     smart_charging=given["smart_charging"],
+                    signed=given["signed"],
                     fault=given["fault"],
                 )
             )

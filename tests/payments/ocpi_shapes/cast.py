@@ -59,8 +59,15 @@ TOKEN = {
     "contract_id": "NL-PTP-C00000042-1",
 }
 SIGNED = {
-    "encoding_method": "OCMF",
-    "signed_values": [{"nature": "Start", "plain_data": "10.5 kWh", "signed_data": "T0NNRnx7fQ=="}],
+    "public_key": "3059",
+    "values": [
+        {"context": context, "measurand": "Energy.Active.Import.Register", "sampled_at": "", "text": text}
+        for context, text in (
+            ("Transaction.Begin", 'OCMF|{"PG":"T1"}|{}'),
+            ("Sample.Periodic", 'OCMF|{"PG":"T2"}|{}'),
+            ("Transaction.End", 'OCMF|{"PG":"T3"}|{}'),
+        )
+    ],
 }
 
 
@@ -343,7 +350,7 @@ def documents(version: Version) -> dict[str, tuple[str, Document]]:
         "tariff without taxes": ("Tariff", tariff_document(untaxed(), version)),
         "session": ("Session", session_document(session_values(), version)),
         "session not started": ("Session", session_document(pending(), version)),
-        "CDR": ("Cdr", cdr_document(cdr(), version=version, token=TOKEN, signed_data=SIGNED)),
+        "CDR": ("Cdr", cdr_document(cdr(signed_data=SIGNED), version=version, token=TOKEN)),
         "CDR with our invoice": (
             "Cdr",
             cdr_document(cdr(), version=version, invoice_reference="2026-000001"),

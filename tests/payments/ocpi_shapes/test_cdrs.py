@@ -63,19 +63,29 @@ class TestVersions:
         assert cdr_document(cdr, version=OLD)["cdr_location"]["connector_standard"] == "IEC_62196_T2_COMBO"
         assert cdr_document(cdr, version=NEW)["cdr_location"]["connector_standard"] == "MCS"
 
-    def test_what_the_charger_signed_goes_along(self) -> None:
-        assert sent(signed_data=cast.SIGNED)["signed_data"] == cast.SIGNED
-        assert "signed_data" not in sent()
+    @pytest.mark.parametrize("version", cast.VERSIONS)
+    def test_what_the_charger_signed_goes_along(self, version: Version) -> None:
+        signed = cast.as_sent(cdr_document(cast.cdr(signed_data=cast.SIGNED), version=version))
+
+        assert signed["signed_data"]["encoding_method"] == "OCMF"
+        assert [value["nature"] for value in signed["signed_data"]["signed_values"]] == [
+            "Start",
+            "Intermediate",
+            "End",
+        ]
+        assert parse_cdr(signed).id == str(cast.CDR_ID)
+        assert "signed_data" not in sent(version)
 
 
 class TestCredit:
     @pytest.mark.parametrize("version", cast.VERSIONS)
     def test_a_credit_is_its_original_with_a_negative_total(self, version: Version) -> None:
-        original = cast.cdr()
+        original = cast.cdr(signed_data=cast.SIGNED)
         bill = cdr_document(original, version=version)
 
         credit = cdr_document(cast.credit_of(original), version=version)
 
+        assert bill["signed_data"]
         changed = {name for name in credit if credit[name] != bill.get(name)}
         assert changed == {"id", "total_cost", "credit", "credit_reference_id"}
         assert credit["credit"] is True
