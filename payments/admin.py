@@ -14,6 +14,8 @@ from payments.models import (
     ApiKey,
     Confirmation,
     Contract,
+    CreditNote,
+    Decision,
     OcpiCommand,
     OcpiConnection,
     OcpiMessage,
@@ -23,8 +25,12 @@ from payments.models import (
     Ptp,
     Quote,
     Receipt,
+    RefundRequest,
     SeenSite,
     SeenTariff,
+    SettlementFile,
+    SettlementFormat,
+    SettlementLine,
     StoredToken,
     Terminal,
 )
@@ -61,6 +67,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         "held",
         "due",
         "captured",
+        "owed",
         "terminal",
         "opened_at",
     )
@@ -84,8 +91,13 @@ class PaymentAdmin(ReadOnlyAdmin):
 
     @admin.display(description="captured", ordering="captured_minor")
     def captured(self, payment: Payment) -> str:
-        """What the PTP confirmed."""
+        """What the PTP confirmed, or staff accepted."""
         return _amount(payment.captured_minor, payment.currency)
+
+    @admin.display(description="taken too much", ordering="excess_minor")
+    def owed(self, payment: Payment) -> str:
+        """What the PTP took beyond what we may keep, and has not given back."""
+        return _amount(payment.account.owed_minor, payment.currency) if payment.account.owed_minor else ""
 
 
 @admin.register(Confirmation)
@@ -117,6 +129,88 @@ class ReceiptAdmin(ReadOnlyAdmin):
     def total(self, receipt: Receipt) -> str:
         """The total incl. VAT."""
         return _amount(receipt.document["total_incl_minor"], receipt.document["currency"])
+
+
+@admin.register(CreditNote)
+class CreditNoteAdmin(ReadOnlyAdmin):
+    """Credit notes by number."""
+
+    list_display = ("full_number", "seller", "payment", "actor", "reason", "issued_at")
+    list_filter = ("seller", "year")
+    list_select_related = ("payment",)
+    search_fields = ("number", "payment__authorization_reference")
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CreditNote]:
+        """Leave the PDFs where they are."""
+        return super().get_queryset(request).defer("pdf")
+
+
+# --- Reconciliation: staff decide in the portal, which knows what is allowed; here is what is stored -----------
+
+
+@admin.register(Decision)
+class DecisionAdmin(ReadOnlyAdmin):
+    """What staff did that moved no payment: the rest of the journal."""
+
+    list_display = ("at", "act", "actor", "subject", "payment", "reason")
+    list_filter = ("act",)
+    list_select_related = ("payment",)
+    search_fields = ("=actor", "subject", "payment__authorization_reference")
+    date_hierarchy = "at"
+    list_per_page = 50
+    show_full_result_count = False
+
+
+@admin.register(RefundRequest)
+class RefundRequestAdmin(ReadOnlyAdmin):
+    """Refunds that two people decide."""
+
+    list_display = ("payment", "amount", "state", "asked_by", "asked_at", "decided_by", "decided_at")
+    list_filter = ("state",)
+    list_select_related = ("payment", "asked_by", "decided_by")
+    search_fields = ("payment__authorization_reference",)
+    show_full_result_count = False
+
+    @admin.display(description="amount", ordering="amount_minor")
+    def amount(self, request: RefundRequest) -> str:
+        """What is to go back."""
+        return _amount(request.amount_minor, request.payment.currency)
+
+
+@admin.register(SettlementFile)
+class SettlementFileAdmin(ReadOnlyAdmin):
+    """Settlement files as they were imported; one that was withdrawn stays."""
+
+    list_display = ("name", "ptp", "line_count", "imported_at", "imported_by", "withdrawn_at")
+    list_filter = ("ptp", ("withdrawn_at", admin.EmptyFieldListFilter))
+    list_select_related = ("ptp",)
+    search_fields = ("name", "=sha256")
+
+
+@admin.register(SettlementLine)
+class SettlementLineAdmin(ReadOnlyAdmin):
+    """Their lines."""
+
+    list_display = ("reference", "amount", "file", "number", "payment", "captured_at", "payout_id")
+    list_filter = ("file__ptp", "currency", ("payment", admin.EmptyFieldListFilter))
+    list_select_related = ("file", "payment")
+    search_fields = ("reference", "=payout_id", "payment__authorization_reference")
+    list_per_page = 50
+    show_full_result_count = False
+
+    @admin.display(description="amount", ordering="amount_minor")
+    def amount(self, line: SettlementLine) -> str:
+        """What was paid out, below zero for a refund."""
+        return _amount(line.amount_minor, line.currency)
+
+
+@admin.register(SettlementFormat)
+class SettlementFormatAdmin(ReadOnlyAdmin):
+    """How PTPs name the columns of their files."""
+
+    list_display = ("ptp", "columns")
+    list_select_related = ("ptp",)
 
 
 @admin.register(OutboxMessage)

@@ -1,10 +1,11 @@
-"""What staff decide about money: refund, write off, match by hand, close a review; each with who and why.
+"""What staff decide about money: refund, write off, book or match by hand, close a review; each with who and why.
 
 Every decision is one event of the pure table, one line of the journal and its documents, in one transaction.
 """
 
 import uuid
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
@@ -45,18 +46,24 @@ def _tell_refund(payment: Payment, credited: CDR, now: datetime) -> None:
 
 
 def acknowledge_refund(
-    payment_id: uuid.UUID, *, now: datetime, actor: str = "", credit_id: uuid.UUID | None = None
+    payment_id: uuid.UUID,
+    *,
+    now: datetime,
+    actor: str = "",
+    reason: str = "",
+    credit_id: uuid.UUID | None = None,
 ) -> Payment:
     """The PTP took the credit; a repeat changes nothing. Raises WrongState where none is on its way.
 
-    With `credit_id`, which is one of this payment's, word of an earlier credit does not acknowledge the one
-    that is on its way now.
+    Where the PTP does not say so itself, a person does, with a reason. With `credit_id`, which is one of this
+    payment's, word of an earlier credit does not acknowledge the one that is on its way now.
     """
     with transaction.atomic():
         payment = locked(payment_id)
         if credit_id is not None and credit_id != _newest_credit(payment):
             return payment
-        move(payment, states.RefundAcknowledged(), now=now, actor=actor or payment.ptp.name)
+        data = {"reason": reason} if reason else None
+        move(payment, states.RefundAcknowledged(), now=now, actor=actor or payment.ptp.name, data=data)
     return payment
 
 
@@ -71,6 +78,44 @@ def write_off(payment_id: uuid.UUID, *, actor: str, reason: str, now: datetime) 
     with transaction.atomic():
         payment = locked(payment_id)
         move(payment, states.WriteOffAsked(), now=now, actor=actor, data={"reason": reason})
+    return payment
+
+
+def accept_capture(
+    payment_id: uuid.UUID,
+    amount_minor: int,
+    *,
+    actor: str,
+    reason: str,
+    now: datetime,
+    data: dict[str, Any] | None = None,
+) -> Payment:
+    """Book what was captured in all, before refunds (B28, B29): up to what is due; the rest the PTP owes back.
+
+    Raises WrongState for less than is booked, and before anything is due.
+    """
+    with transaction.atomic():
+        payment = locked(payment_id)
+        event = states.CaptureAccepted(amount_minor)
+        facts = {"amount_minor": amount_minor, "reason": reason, **(data or {})}
+        move(payment, event, now=now, actor=actor, data=facts)
+    return payment
+
+
+def excess_returned(payment_id: uuid.UUID, *, actor: str, reason: str, now: datetime) -> Payment:
+    """The PTP gave back what it took too much. Raises WrongState where it took nothing too much."""
+    with transaction.atomic():
+        payment = locked(payment_id)
+        data = {"amount_minor": payment.account.owed_minor, "reason": reason}
+        move(payment, states.ExcessReturned(), now=now, actor=actor, data=data)
+    return payment
+
+
+def hold_is_gone(payment_id: uuid.UUID, *, actor: str, reason: str, now: datetime) -> Payment:
+    """A person found that the PTP dropped the hold. Raises WrongState where nothing is to release."""
+    with transaction.atomic():
+        payment = locked(payment_id)
+        move(payment, states.ReleaseAcknowledged(), now=now, actor=actor, data={"reason": reason})
     return payment
 
 
@@ -108,6 +153,7 @@ def match_orphan(
             CaptureStatus(orphan.status),
             orphan.amount_minor,
             same_currency=orphan.currency == payment.currency,
+            first=settlement.is_first(payment, orphan),
         )
         data = {"confirmation": orphan.confirmation_id, "reason": reason}
         move(payment, event, now=now, actor=actor, data=data)

@@ -25,6 +25,7 @@ class Review(StrEnum):
     METER_DOUBT = "meter_doubt"  # the charger's figures do not add up
     CAPTURE_FAILED = "capture_failed"  # nothing was captured: the CDR is open
     CAPTURED_LESS = "captured_less"  # part of the CDR is open
+    CAPTURED_MORE = "captured_more"  # the PTP took more than it may: it must give the excess back
     CDR_REFUSED = "cdr_refused"  # the PTP does not take the CDR as it is (B24)
     LATE_STOP_DIFFERS = (
         "late_stop_differs"  # the charger told another end after the session was settled (B20)
@@ -54,6 +55,19 @@ class Confirmed:
     status: CaptureStatus
     amount_minor: int
     same_currency: bool = True
+    first: bool = False  # nothing was confirmed before it
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureAccepted:
+    """Staff accept what was captured in all, before refunds: by the PTP's word, its settlement file, or their own."""
+
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExcessReturned:
+    """The PTP gave back what it took beyond what we may keep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +113,8 @@ Event = (
     CdrIssued
     | NothingToCharge
     | Confirmed
+    | CaptureAccepted
+    | ExcessReturned
     | ReleaseAcknowledged
     | WriteOffAsked
     | RefundAsked

@@ -140,9 +140,17 @@ def _book(payment: Payment, confirmation: Confirmation, now: datetime) -> None:
         CaptureStatus(confirmation.status),
         confirmation.amount_minor,
         same_currency=confirmation.currency == payment.currency,
+        first=is_first(payment, confirmation),
     )
     data = {"confirmation": confirmation.confirmation_id}
     move(payment, event, now=now, actor=payment.ptp.name, data=data)
+
+
+def is_first(payment: Payment, confirmation: Confirmation) -> bool:
+    """Whether nothing else was confirmed: then a payment that is booked was booked by hand."""
+    if payment.state in (PaymentState.AUTHORIZED, *states.CONFIRMABLE):
+        return False  # there it makes no difference, and costs no query
+    return not Confirmation.objects.filter(payment=payment).exclude(pk=confirmation.pk).exists()
 
 
 def store_orphan(

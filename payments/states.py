@@ -4,17 +4,20 @@ The PTP preauthorises and captures; we tell it what to capture, exactly once, an
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from payments.accounts import CONFIRMABLE, LEGAL, WAITING, Account, PaymentState, Timers
 from payments.errors import WrongState
 from payments.events import (
+    CaptureAccepted,
     CaptureStatus,
     CdrIssued,
     Confirmed,
     DeadlinePassed,
     Event,
+    ExcessReturned,
     Flagged,
     NothingToCharge,
     RefundAcknowledged,
@@ -32,12 +35,14 @@ __all__ = [
     "REFUNDABLE",
     "WAITING",
     "Account",
+    "CaptureAccepted",
     "CaptureStatus",
     "CdrIssued",
     "Confirmed",
     "DeadlinePassed",
     "Effect",
     "Event",
+    "ExcessReturned",
     "Flagged",
     "NothingToCharge",
     "Outcome",
@@ -52,79 +57,6 @@ __all__ = [
     "apply",
     "begin",
 ]
-
-
-class PaymentState(StrEnum):
-    AUTHORIZED = "AUTHORIZED"  # the PTP holds the amount
-    CAPTURING = "CAPTURING"  # a CDR is issued and on its way to the PTP
-    CAPTURED = "CAPTURED"  # the confirmation matches the CDR's total
-    PARTIALLY_CAPTURED = "PARTIALLY_CAPTURED"  # confirmed less: an open receivable
-    CAPTURE_FAILED = "CAPTURE_FAILED"  # confirmed nothing: the whole CDR is open
-    RELEASING = "RELEASING"  # the PTP must drop the hold; the signal is on its way
-    RELEASED = "RELEASED"  # the PTP acknowledged it
-    WRITTEN_OFF = "WRITTEN_OFF"  # the open part was given up by an operator
-    REFUNDING = "REFUNDING"  # a credit is on its way
-    REFUNDED = "REFUNDED"  # the credit is acknowledged
-
-
-LEGAL: dict[PaymentState, frozenset[PaymentState]] = {
-    PaymentState.AUTHORIZED: frozenset({PaymentState.CAPTURING, PaymentState.RELEASING}),
-    PaymentState.CAPTURING: frozenset(
-        {PaymentState.CAPTURED, PaymentState.PARTIALLY_CAPTURED, PaymentState.CAPTURE_FAILED}
-    ),
-    PaymentState.CAPTURED: frozenset({PaymentState.REFUNDING}),
-    PaymentState.PARTIALLY_CAPTURED: frozenset(
-        {PaymentState.CAPTURED, PaymentState.WRITTEN_OFF, PaymentState.REFUNDING}
-    ),
-    PaymentState.CAPTURE_FAILED: frozenset({PaymentState.CAPTURED, PaymentState.WRITTEN_OFF}),
-    PaymentState.RELEASING: frozenset({PaymentState.RELEASED}),
-    PaymentState.RELEASED: frozenset(),
-    PaymentState.WRITTEN_OFF: frozenset(),
-    PaymentState.REFUNDING: frozenset({PaymentState.REFUNDED}),
-    PaymentState.REFUNDED: frozenset({PaymentState.REFUNDING}),
-}
-
-# States in which the PTP still owes us an answer; each has a deadline in its row.
-WAITING = frozenset(
-    {PaymentState.AUTHORIZED, PaymentState.CAPTURING, PaymentState.RELEASING, PaymentState.REFUNDING}
-)
-CONFIRMABLE = frozenset(
-    {PaymentState.CAPTURING, PaymentState.PARTIALLY_CAPTURED, PaymentState.CAPTURE_FAILED}
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Timers:
-    """Durations in seconds (MONEY.md T_fac, T_hold)."""
-
-    confirmation_warn_seconds: float
-    confirmation_alert_seconds: float
-    hold_warn_seconds: float = 5 * 24 * 3600.0  # issuers drop holds after about a week
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What the machine needs to know of one payment; amounts in minor units."""
-
-    state: PaymentState
-    authorized_minor: int
-    deadline_at: datetime | None
-    due_minor: int = 0
-    captured_minor: int = 0
-    written_off_minor: int = 0  # of what is open: given up by an operator
-    refunding_minor: int = 0  # asked to be given back, not acknowledged yet
-    refunded_minor: int = 0
-    review: Review | None = None
-
-    @property
-    def open_minor(self) -> int:
-        """What is due, not captured and not given up (I7: CDR = captured + open + written off)."""
-        return self.due_minor - self.captured_minor - self.written_off_minor
-
-    @property
-    def refundable_minor(self) -> int:
-        """What may still be given back."""
-        return self.captured_minor - self.refunded_minor - self.refunding_minor
 
 
 class Effect(StrEnum):
@@ -202,12 +134,18 @@ def _confirmed(account: Account, event: Event, now: datetime, timers: Timers) ->
         taken = event.amount_minor > 0
         return (replace(account, review=Review.CAPTURED_AFTER_RELEASE) if taken else account), ()
     if account.state not in CONFIRMABLE:
-        return replace(account, review=Review.CONFIRMED_TWICE), ()
+        known = event.first and event.same_currency and event.amount_minor == _taken_minor(account)
+        return (account if known else replace(account, review=Review.CONFIRMED_TWICE)), ()
     if not event.same_currency:
         return replace(account, review=Review.CURRENCY_DIFFERS), ()
     if not _adds_up(account, event):
         return replace(account, review=Review.AMOUNT_DIFFERS), ()
     return _book(account, event), ()
+
+
+def _taken_minor(account: Account) -> int:
+    """What the PTP took in all, as staff booked it before it said so itself."""
+    return account.captured_minor + account.owed_minor
 
 
 def _adds_up(account: Account, event: Confirmed) -> bool:
@@ -256,6 +194,56 @@ def _settled_review(account: Account) -> Review | None:
     return None if account.review in answered else account.review
 
 
+def _capture_accepted(account: Account, event: Event, now: datetime, timers: Timers) -> Outcome:
+    """Book what staff accept was captured in all; what is beyond our due is owed back, and no part of it (I7)."""
+    assert isinstance(event, CaptureAccepted)
+    if account.state is PaymentState.AUTHORIZED or event.amount_minor < account.captured_minor:
+        raise WrongState(account.state)
+    taken_minor = min(event.amount_minor, account.due_minor - account.written_off_minor)
+    owed_minor = event.amount_minor - taken_minor
+    news_minor = owed_minor - account.owed_minor
+    after = replace(
+        account,
+        captured_minor=taken_minor,
+        accepted=True,
+        excess_minor=account.excess_minor + max(0, news_minor),
+        excess_returned_minor=account.excess_returned_minor + max(0, -news_minor),
+    )
+    if account.state in CONFIRMABLE:
+        after = replace(after, state=_accepted_state(taken_minor, account.due_minor), deadline_at=None)
+    return replace(after, review=_rest(after) or _accepted_review(account)), ()
+
+
+def _accepted_state(taken_minor: int, due_minor: int) -> PaymentState:
+    if taken_minor == due_minor:
+        return PaymentState.CAPTURED
+    return PaymentState.PARTIALLY_CAPTURED if taken_minor else PaymentState.CAPTURE_FAILED
+
+
+def _accepted_review(account: Account) -> Review | None:
+    """What was captured is known now; whatever else staff were to look at stays."""
+    answered = (Review.CAPTURED_AFTER_RELEASE, Review.CONFIRMED_TWICE, Review.CAPTURED_MORE)
+    return None if account.review in answered else _settled_review(account)
+
+
+def _rest(account: Account) -> Review | None:
+    """What the account itself still asks of staff."""
+    if account.owed_minor:
+        return Review.CAPTURED_MORE
+    if account.state is PaymentState.CAPTURING or not account.open_minor:
+        return None
+    return Review.CAPTURED_LESS if account.captured_minor else Review.CAPTURE_FAILED
+
+
+def _excess_returned(account: Account, event: Event, now: datetime, timers: Timers) -> Outcome:
+    """All that was taken too much has gone back; a repeat changes nothing."""
+    if not account.excess_minor:
+        raise WrongState(account.state)
+    after = replace(account, excess_returned_minor=account.excess_minor)
+    review = _rest(after) if account.review is Review.CAPTURED_MORE else account.review
+    return replace(after, review=review), ()
+
+
 def _release_acknowledged(account: Account, event: Event, now: datetime, timers: Timers) -> Outcome:
     if account.state is PaymentState.RELEASED:
         return account, ()
@@ -266,15 +254,18 @@ def _release_acknowledged(account: Account, event: Event, now: datetime, timers:
 
 
 def _write_off_asked(account: Account, event: Event, now: datetime, timers: Timers) -> Outcome:
+    """Give up what is open; where a part of the rest was refunded, the state goes on telling of the refund."""
     if account.state is PaymentState.WRITTEN_OFF:
         return account, ()
-    if account.state not in (PaymentState.PARTIALLY_CAPTURED, PaymentState.CAPTURE_FAILED):
+    refunds = (PaymentState.REFUNDING, PaymentState.REFUNDED)
+    if account.state not in (*_OPEN_REVIEW, *refunds) or not account.due_minor > account.captured_minor:
         raise WrongState(account.state)
+    refunded = account.state in refunds
     after = replace(
         account,
-        state=PaymentState.WRITTEN_OFF,
+        state=account.state if refunded else PaymentState.WRITTEN_OFF,
         written_off_minor=account.due_minor - account.captured_minor,
-        review=None,
+        review=account.review if refunded and account.review not in _OPEN_REVIEW.values() else None,
     )
     return after, ()
 
@@ -318,8 +309,9 @@ def _flagged(account: Account, event: Event, now: datetime, timers: Timers) -> O
 
 
 def _review_closed(account: Account, event: Event, now: datetime, timers: Timers) -> Outcome:
-    """Staff are done with it; a payment that still waits is flagged again when it stays overdue."""
-    return replace(account, review=None), ()
+    """Staff are done with it. What is open or owed besides is asked next; what waits is flagged when overdue."""
+    rest = _rest(account)
+    return replace(account, review=None if account.review in (None, rest) else rest), ()
 
 
 _OVERDUE = {
@@ -342,6 +334,8 @@ _HANDLERS: dict[type, Callable[[Account, Event, datetime, Timers], Outcome]] = {
     CdrIssued: _cdr_issued,
     NothingToCharge: _nothing_to_charge,
     Confirmed: _confirmed,
+    CaptureAccepted: _capture_accepted,
+    ExcessReturned: _excess_returned,
     ReleaseAcknowledged: _release_acknowledged,
     WriteOffAsked: _write_off_asked,
     RefundAsked: _refund_asked,

@@ -57,6 +57,15 @@ class Payment(models.Model):
     written_off_minor = models.BigIntegerField(default=0, help_text="of what is open: given up by staff")
     refunding_minor = models.BigIntegerField(default=0, help_text="to be given back, not acknowledged yet")
     refunded_minor = models.BigIntegerField(default=0)
+    excess_minor = models.BigIntegerField(
+        default=0, help_text="taken beyond what we may keep, as staff accepted; no part of what was captured"
+    )
+    excess_returned_minor = models.BigIntegerField(
+        default=0, help_text="of the excess: given back by the PTP"
+    )
+    accepted = models.BooleanField(
+        default=False, help_text="staff said what was captured, by the PTP's word, its file or their own"
+    )
     review = models.CharField(max_length=30, blank=True, choices=[(r, r) for r in Review])
     opened_at = models.DateTimeField(default=timezone.now)
     changed_at = models.DateTimeField(default=timezone.now, db_index=True)
@@ -92,6 +101,11 @@ class Payment(models.Model):
                     captured_minor__gte=F("refunded_minor") + F("refunding_minor"),
                 ),
                 name="payment_refund_was_captured",
+            ),
+            # What was taken too much stays apart from the charge, and goes back at most once.
+            models.CheckConstraint(
+                condition=Q(excess_returned_minor__gte=0, excess_minor__gte=F("excess_returned_minor")),
+                name="payment_excess_returned_was_taken",
             ),
             models.CheckConstraint(
                 condition=Q(due_minor__gte=0, captured_minor__gte=0), name="payment_not_negative"
@@ -139,6 +153,9 @@ class Payment(models.Model):
             written_off_minor=self.written_off_minor,
             refunding_minor=self.refunding_minor,
             refunded_minor=self.refunded_minor,
+            excess_minor=self.excess_minor,
+            excess_returned_minor=self.excess_returned_minor,
+            accepted=self.accepted,
             review=Review(self.review) if self.review else None,
         )
 
@@ -151,6 +168,9 @@ class Payment(models.Model):
         self.written_off_minor = account.written_off_minor
         self.refunding_minor = account.refunding_minor
         self.refunded_minor = account.refunded_minor
+        self.excess_minor = account.excess_minor
+        self.excess_returned_minor = account.excess_returned_minor
+        self.accepted = account.accepted
         self.review = account.review or ""
 
     @property

@@ -143,6 +143,7 @@ class Decision(models.Model):
 
     class Act(models.TextChoices):
         SENT_AGAIN = "SENT_AGAIN", "the PTP is told again"
+        ACCEPT_ASKED = "ACCEPT_ASKED", "what was captured waits for a second person"
         MATCHED = "MATCHED", "an orphan was given to a payment by hand"
         CLOSED = "CLOSED", "an orphan belongs to no payment of ours"
         REFUND_ASKED = "REFUND_ASKED", "a refund waits for a second person"

@@ -136,16 +136,19 @@ def page_of(payment: Payment, session: Session, *, language: str, now: datetime)
 def money_text(payment: Payment, language: str) -> str:
     """Return in one or two sentences what becomes of the driver's money."""
     words = WORDS[language]
+    owed_minor, capturing = payment.account.owed_minor, payment.state == PaymentState.CAPTURING
     amounts = {
         "held": payment.authorized_minor,
-        "amount": payment.due_minor if payment.state == PaymentState.CAPTURING else payment.captured_minor,
+        "amount": payment.due_minor if capturing else payment.captured_minor + owed_minor,
         "open": payment.open_minor,
         "refunding": payment.refunding_minor,
         "refunded": payment.refunded_minor,
     }
     written = {name: formats.money(minor, payment.currency, language) for name, minor in amounts.items()}
-    sentence = words.money[payment.state].format(**written)
     released = payment.state in (PaymentState.RELEASING, PaymentState.RELEASED)
+    if released and owed_minor:  # what was taken all the same is on the card, whatever should have been
+        return words.money[PaymentState.CAPTURED].format(**written)
+    sentence = words.money[payment.state].format(**written)
     return f"{sentence} {words.bank_delay}" if released else sentence
 
 

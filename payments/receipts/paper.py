@@ -214,8 +214,9 @@ def _payment(payment: Payment, language: str) -> list[Fact]:
     facts = [Fact(words.card, card_text(payment))] if card_text(payment) else []
     facts.append(Fact(words.held, money(payment.authorized_minor)))
     if payment.state not in _HELD_ONLY:
-        facts.append(Fact(words.charged, money(payment.captured_minor)))
-        facts.append(Fact(words.released, money(payment.authorized_minor - payment.captured_minor)))
+        taken_minor = payment.captured_minor + payment.account.owed_minor
+        facts.append(Fact(words.charged, money(taken_minor)))
+        facts.append(Fact(words.released, money(max(0, payment.authorized_minor - taken_minor))))
     if payment.state in (PaymentState.PARTIALLY_CAPTURED, PaymentState.CAPTURE_FAILED):
         facts.append(Fact(words.still_open, money(payment.open_minor)))
     if payment.refunding_minor:

@@ -52,6 +52,9 @@ _BOOKS = (
     "written_off_minor",
     "refunding_minor",
     "refunded_minor",
+    "excess_minor",
+    "excess_returned_minor",
+    "accepted",
     "settled_at",
 )
 
@@ -211,6 +214,9 @@ def _position(
         written_off_minor=row["written_off_minor"],
         refunding_minor=row["refunding_minor"],
         refunded_minor=row["refunded_minor"],
+        excess_minor=row["excess_minor"],
+        excess_returned_minor=row["excess_returned_minor"],
+        accepted=row["accepted"],
         due_at=row["settled_at"],
     )
     lines = [line for line, _ in paid]

@@ -50,6 +50,7 @@ COLUMNS: Final = (
     "open",
     "written_off",
     "refunded",
+    "owed_back",
     "receipt_number",
     "state",
     "standing",
@@ -131,6 +132,7 @@ def _row(payment: Payment, cdr: CDR | None, receipt_number: str, position: Posit
         money(payment.open_minor),
         money(payment.written_off_minor),
         money(payment.refunded_minor),
+        money(payment.account.owed_minor),
         receipt_number,
         payment.state,
         str(position.standing),
@@ -227,7 +229,7 @@ class _Formats:
         return self._made[count]
 
 
-_MONEY = range(COLUMNS.index("net"), COLUMNS.index("refunded") + 1)
+_MONEY = range(COLUMNS.index("net"), COLUMNS.index("owed_back") + 1)
 _ENERGY = range(COLUMNS.index("meter_start_kwh"), COLUMNS.index("energy_kwh") + 1)
 
 

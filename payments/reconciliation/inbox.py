@@ -5,16 +5,19 @@ Which act that is, is decided here and nowhere else; pages only show it. Reading
 
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
 from django.db.models import F, QuerySet
+from django.utils import timezone
 
 from payments.decisions import OCPI_CREDIT, REFUND_DUE
 from payments.models import Confirmation, OutboxMessage, Payment, RefundRequest, SettlementLine
+from payments.reconciliation import evidence
 from payments.reconciliation.books import orphan_confirmations, orphan_lines
+from payments.reconciliation.evidence import Evidence, Source, evidence_of
 from payments.settlement import OCPI_CDR, OCPI_SESSION, SESSION_UPDATED, SETTLEMENT_DUE
 from payments.states import PaymentState, Review
 from sessions_app.models import CDR, Session
@@ -42,14 +45,26 @@ class Act(StrEnum):
     SEND_MESSAGE = "send_message"  # the message that was given up
     WRITE_OFF = "write_off"  # with a reason
     MATCH = "match"  # give an orphan to a payment
+    ACCEPT = "accept"  # what was captured, by the PTP's word, its settlement file or one's own
+    RETURNED = "returned"  # the PTP gave back what it took too much
+    RELEASED = "released"  # the PTP dropped the hold without saying so
+    REFUNDED = "refunded"  # the PTP gave the credit back without saying so
     CLOSE = "close"  # with a reason: looked at, done
     END_SESSION = "end_session"  # in the books, at the last meter value
     DECIDE = "decide"  # approve the refund, or decline it
 
 
-NEEDS_REASON: Final = frozenset({Act.WRITE_OFF, Act.CLOSE, Act.END_SESSION})
-_ANSWERS = frozenset({PaymentState.CAPTURING, PaymentState.RELEASING, PaymentState.REFUNDING})
-_OPEN = frozenset({PaymentState.PARTIALLY_CAPTURED, PaymentState.CAPTURE_FAILED})
+NEEDS_REASON: Final = frozenset(
+    {
+        Act.WRITE_OFF,
+        Act.ACCEPT,
+        Act.RETURNED,
+        Act.RELEASED,
+        Act.REFUNDED,
+        Act.CLOSE,
+        Act.END_SESSION,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +77,7 @@ class Item:
     act: Act
     row: Any
     payment: Payment | None = None
+    evidence: Evidence = evidence.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,29 +93,57 @@ class Inbox:
         return sum(self.counts.values())
 
 
-def act_for(payment: Payment) -> Act:
-    """Return the one act for a flagged payment; read `session`, `ptp` with it."""
+def act_for(payment: Payment, found: Evidence = evidence.NONE) -> Act:
+    """Return the one act for a flagged payment; read `session`, `ptp` with it, and its evidence.
+
+    Each leads on: to an end, or to another reason with another act. Closing is the act only where nothing waits.
+    """
     review, state = Review(payment.review), PaymentState(payment.state)
     if review is Review.UNSETTLED and payment.session is not None and payment.session.state in RUNNING:
         return Act.END_SESSION
-    if review in (Review.CAPTURE_FAILED, Review.CAPTURED_LESS) and state in _OPEN:
-        return Act.WRITE_OFF
-    if review in _UNANSWERED and state in _ANSWERS and is_told(payment):
-        return Act.TELL_AGAIN
+    if review in _SAID_OTHERWISE and state is not PaymentState.AUTHORIZED:
+        return Act.ACCEPT
+    if review is Review.CAPTURED_MORE and payment.account.owed_minor:
+        return Act.RETURNED
+    if review in (Review.CAPTURE_FAILED, Review.CAPTURED_LESS) and may_write_off(payment):
+        return Act.ACCEPT if found.source is Source.FILE else Act.WRITE_OFF
+    if review in _UNANSWERED and state in _BY_HAND:
+        booked = found.source is Source.FILE
+        tell = is_told(payment) and not found.tried and not booked
+        return Act.TELL_AGAIN if tell else _BY_HAND[state]
     return Act.CLOSE
 
 
-# What telling again may cure: the PTP did not hear, did not answer, or answered something else.
-_UNANSWERED = frozenset(
+# The PTP said something else than what is due or booked: a person finds out what is true.
+_SAID_OTHERWISE = frozenset(
     {
-        Review.UNCONFIRMED,
-        Review.UNRELEASED,
-        Review.UNREFUNDED,
-        Review.CDR_REFUSED,
         Review.AMOUNT_DIFFERS,
         Review.CURRENCY_DIFFERS,
+        Review.CAPTURED_AFTER_RELEASE,
+        Review.CONFIRMED_TWICE,
     }
 )
+# What telling again may cure: the PTP did not hear or did not answer.
+_UNANSWERED = frozenset({Review.UNCONFIRMED, Review.UNRELEASED, Review.UNREFUNDED, Review.CDR_REFUSED})
+# What is left where it cannot be told, or still does not answer.
+_BY_HAND = {
+    PaymentState.CAPTURING: Act.ACCEPT,
+    PaymentState.RELEASING: Act.RELEASED,
+    PaymentState.REFUNDING: Act.REFUNDED,
+}
+_RECEIVABLE = frozenset(
+    {
+        PaymentState.PARTIALLY_CAPTURED,
+        PaymentState.CAPTURE_FAILED,
+        PaymentState.REFUNDING,
+        PaymentState.REFUNDED,
+    }
+)
+
+
+def may_write_off(payment: Payment) -> bool:
+    """Whether something is open that no PTP is about to capture."""
+    return PaymentState(payment.state) in _RECEIVABLE and payment.open_minor > 0
 
 
 def is_told(payment: Payment) -> bool:
@@ -116,7 +160,7 @@ def session_act(session: Session) -> Act:
 
 
 def read_inbox(kind: Kind | None = None) -> Inbox:
-    """Return all items, or those of one kind, at most MOST_OF_A_KIND of each. Fourteen queries at most."""
+    """Return all items, or those of one kind, at most MOST_OF_A_KIND of each. Seventeen queries at most."""
     wanted = [kind] if kind else list(Kind)
     items = [item for each in wanted for item in _ITEMS[each](_QUEUES[each]()[:MOST_OF_A_KIND])]
     items.sort(key=lambda item: item.since)
@@ -168,9 +212,13 @@ def asked_refunds() -> QuerySet[RefundRequest]:
 
 
 def _payments(rows: QuerySet[Payment]) -> Iterator[Item]:
-    for payment in rows:
+    payments = list(rows)
+    behind = evidence_of(payments, now=timezone.now())
+    for payment in payments:
         since = payment.settled_at or payment.opened_at
-        yield _item(Kind.PAYMENT, payment, since, act_for(payment), payment)
+        found = behind.get(payment.pk, evidence.NONE)
+        item = _item(Kind.PAYMENT, payment, since, act_for(payment, found), payment)
+        yield replace(item, evidence=found)
 
 
 def _sessions(rows: QuerySet[Session]) -> Iterator[Item]:

@@ -57,6 +57,19 @@ class Booked:
     refunding_minor: int
     refunded_minor: int
     due_at: datetime
+    excess_minor: int = 0
+    excess_returned_minor: int = 0
+    accepted: bool = False  # a person said what was captured
+
+    @property
+    def owed_minor(self) -> int:
+        """What was taken too much and has not come back."""
+        return self.excess_minor - self.excess_returned_minor
+
+    @property
+    def taken_minor(self) -> int:
+        """What was captured in all, before anything went back."""
+        return self.captured_minor + self.excess_minor
 
     @property
     def open_minor(self) -> int:
@@ -122,7 +135,9 @@ def judge(facts: Facts, *, now: datetime, patience: timedelta) -> Verdict:
 def _standing(facts: Facts, *, late: bool) -> Standing:
     """Return the standing of a payment on which nobody disagrees."""
     booked = facts.booked
-    answered = bool(facts.told) if booked.due_minor else booked.state == PaymentState.RELEASED
+    answered = booked.accepted or bool(facts.told)
+    if not booked.due_minor:
+        answered = booked.state == PaymentState.RELEASED
     if not answered:
         return Standing.OVERDUE if late else Standing.OPEN
     if booked.open_minor == 0:
@@ -133,12 +148,12 @@ def _standing(facts: Facts, *, late: bool) -> Standing:
 def _differences(facts: Facts) -> list[Difference]:
     booked = facts.booked
     found = [_strange_currency(booked, Source.CONFIRMATION, told.currency, told.amount_minor)
-             for told in facts.told[-1:] if told.currency != booked.currency]  # fmt: skip
+             for told in facts.told[-1:] if told.currency != booked.currency and not booked.accepted]  # fmt: skip
     found += [_strange_currency(booked, Source.FILE, line.currency, line.amount_minor)
               for line in facts.paid if line.currency != booked.currency]  # fmt: skip
     if found:
         return found
-    return [*_bill(facts), *_confirmation(facts), *_file(facts)]
+    return [*_bill(facts), *_confirmation(facts), *_file(facts), *_owed(facts)]
 
 
 def _strange_currency(booked: Booked, source: Source, currency: str, amount_minor: int) -> Difference:
@@ -158,16 +173,26 @@ def _confirmation(facts: Facts) -> list[Difference]:
     """The newest confirmation fits what is due, and is what we booked."""
     booked = facts.booked
     if not facts.told:
-        nothing = booked.captured_minor == 0
-        books = (Source.BOOKS, booked.captured_minor)
-        return [] if nothing else [_difference(booked, "captured", (Source.CONFIRMATION, 0), books)]
+        by_file = booked.accepted and any(line.amount_minor > 0 for line in facts.paid)
+        witnessed = booked.taken_minor == 0 or by_file
+        books = (Source.BOOKS, booked.taken_minor)
+        return [] if witnessed else [_difference(booked, "captured", (Source.CONFIRMATION, 0), books)]
     told = facts.told[-1]
     said = (Source.CONFIRMATION, told.amount_minor)
+    foreign = told.currency != booked.currency
+    paid_minor = sum(line.amount_minor for line in facts.paid if line.amount_minor > 0)
+    if booked.accepted and (foreign or {told.amount_minor, paid_minor or -1} & set(_accepted(booked))):
+        return []  # a person said what it comes to
     if not _adds_up(told, booked.due_minor):
         return [_difference(booked, "captured", (Source.CDR, booked.due_minor), said)]
     if told.amount_minor != booked.captured_minor:
         return [_difference(booked, "captured", (Source.BOOKS, booked.captured_minor), said)]
     return []
+
+
+def _accepted(booked: Booked) -> tuple[int, int]:
+    """What a confirmation may say of what is booked: all that was taken, or what is left of it."""
+    return booked.taken_minor, booked.captured_minor + booked.owed_minor
 
 
 def _adds_up(told: Told, due_minor: int) -> bool:
@@ -190,13 +215,22 @@ def _file(facts: Facts) -> list[Difference]:
         return found
     paid_minor = sum(line.amount_minor for line in facts.paid if line.amount_minor > 0)
     back_minor = -sum(line.amount_minor for line in facts.paid if line.amount_minor < 0)
-    if paid_minor != booked.captured_minor:
-        books, file = (Source.BOOKS, booked.captured_minor), (Source.FILE, paid_minor)
+    if paid_minor not in _accepted(booked):
+        books, file = (Source.BOOKS, booked.taken_minor), (Source.FILE, paid_minor)
         found.append(_difference(booked, "captured", books, file))
-    given_minor = booked.refunded_minor + booked.refunding_minor
+    given_minor = booked.refunded_minor + booked.refunding_minor + booked.excess_minor
     if back_minor > given_minor:
         found.append(_difference(booked, "refunded", (Source.BOOKS, given_minor), (Source.FILE, back_minor)))
     return found
+
+
+def _owed(facts: Facts) -> list[Difference]:
+    """What was taken beyond what we may keep waits for the PTP to give it back."""
+    booked = facts.booked
+    if not booked.owed_minor:
+        return []
+    ours, taken = booked.due_minor - booked.written_off_minor, booked.captured_minor + booked.owed_minor
+    return [_difference(booked, "captured", (Source.CDR, ours), (Source.BOOKS, taken))]
 
 
 def _difference(

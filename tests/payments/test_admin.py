@@ -10,16 +10,25 @@ from django.urls import reverse
 from django.utils import timezone
 
 from chargers.models import Command, CommandAction
+from payments import decisions
 from payments.models import ApiKey, OutboxMessage, Payment
+from payments.reconciliation import files, refunds
 from sessions_app.models import Session
 from sessions_app.states import SessionState
 from tests import builders
+from tests.payments.reconciliation.cast import NOW, captured, paid_out, person
 
 pytestmark = pytest.mark.django_db
 EVIDENCE = (
     "payments.payment",
     "payments.confirmation",
     "payments.receipt",
+    "payments.creditnote",
+    "payments.decision",
+    "payments.refundrequest",
+    "payments.settlementfile",
+    "payments.settlementline",
+    "payments.settlementformat",
     "payments.outboxmessage",
     "payments.quote",
     "payments.apikey",
@@ -42,7 +51,20 @@ def paid() -> Payment:
     return running.end(energy_wh=5000, after_seconds=300)
 
 
-def test_every_list_and_every_row_opens(admin_client: Client, paid: Payment) -> None:
+def reconciled(settings: Any) -> None:
+    """A row of each kind that reconciliation keeps."""
+    settings.REFUND_SECOND_PERSON_ABOVE = 2
+    payment = captured()
+    paid_out(payment.ptp, (payment.authorization_reference, "10.00"))
+    files.name_columns(payment.ptp, {"reference": "Ref"}, actor="anna", now=NOW)
+    anna = person()
+    refunds.refund(payment.pk, 100, user=anna, reason="x", now=NOW)
+    decisions.acknowledge_refund(payment.pk, now=NOW)
+    refunds.refund(payment.pk, 500, user=anna, reason="x", now=NOW)
+
+
+def test_every_list_and_every_row_opens(admin_client: Client, paid: Payment, settings: Any) -> None:
+    reconciled(settings)
     builders.cast().quote()
     for model in ours():
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
@@ -53,7 +75,10 @@ def test_every_list_and_every_row_opens(admin_client: Client, paid: Payment) -> 
 
 
 @pytest.mark.parametrize("label", EVIDENCE)
-def test_evidence_is_not_added_changed_or_deleted(admin_client: Client, paid: Payment, label: str) -> None:
+def test_evidence_is_not_added_changed_or_deleted(
+    admin_client: Client, paid: Payment, label: str, settings: Any
+) -> None:
+    reconciled(settings)
     builders.cast().quote()
     app, model_name = label.split(".")
     model = next(m for m in ours() if m._meta.label_lower == label)

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from chargers.facts import CommandOutcome, EvseStatus
 from chargers.models import EVSE, ChargingStation
-from payments import settlement
+from payments import decisions, settlement
 from payments.models import Receipt
 from payments.receipts import throttle
 from payments.receipts.languages import WORDS
@@ -163,6 +163,17 @@ class TestReceipt:
         payment = running.end(energy_wh=20_000, after_seconds=1200)
 
         assert "10.00 € is being charged to your card." in text(show(payment))
+
+    def test_what_was_taken_too_much_is_told_until_it_is_back(self) -> None:
+        payment = paid(amount_minor=7000)
+        decisions.accept_capture(payment.pk, 7000, actor="dora", reason="x", now=timezone.now())
+        payment.refresh_from_db()
+        taken = text(show(payment))
+        decisions.excess_returned(payment.pk, actor="dora", reason="x", now=timezone.now())
+        payment.refresh_from_db()
+
+        assert "70.00 € was charged to your card." in taken
+        assert "10.00 € was charged to your card." in text(show(payment))
 
     def test_a_partial_capture_shows_what_is_open(self) -> None:
         payment = paid(status=CaptureStatus.PARTIAL_SUCCESS, amount_minor=600)

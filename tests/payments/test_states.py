@@ -151,12 +151,113 @@ def test_nothing_to_charge_by_a_meter_that_is_doubted_is_released_and_looked_at(
     assert after.review is states.Review.METER_DOUBT
 
 
+def test_what_staff_accept_beyond_what_is_due_is_owed_back_and_no_part_of_the_capture() -> None:
+    over, _ = moved(capturing(), confirmed(CaptureStatus.SUCCESS, HELD + 1))
+    assert over.review is Review.AMOUNT_DIFFERS
+
+    after, effects = moved(over, states.CaptureAccepted(HELD + 1))
+    back, _ = moved(after, states.ExcessReturned())
+
+    assert (after.state, after.captured_minor, after.open_minor) == (PaymentState.CAPTURED, 1234, 0)
+    assert (after.owed_minor, after.review, after.deadline_at) == (
+        HELD + 1 - 1234,
+        Review.CAPTURED_MORE,
+        None,
+    )
+    assert (back.owed_minor, back.excess_minor, back.review) == (0, HELD + 1 - 1234, None)
+    assert effects == ()
+    assert moved(back, states.ExcessReturned()) == (back, ())
+
+
+@pytest.mark.parametrize(
+    ("amount_minor", "state", "review"),
+    [
+        (0, PaymentState.CAPTURE_FAILED, Review.CAPTURE_FAILED),
+        (1000, PaymentState.PARTIALLY_CAPTURED, Review.CAPTURED_LESS),
+        (1234, PaymentState.CAPTURED, None),
+    ],
+)
+def test_what_staff_accept_ends_like_a_confirmation_of_it(
+    amount_minor: int, state: PaymentState, review: Review | None
+) -> None:
+    doubtful = account(PaymentState.CAPTURING, due_minor=1234, review=Review.CURRENCY_DIFFERS)
+
+    after, _ = moved(doubtful, states.CaptureAccepted(amount_minor))
+
+    assert (after.state, after.captured_minor, after.review) == (state, amount_minor, review)
+    assert moved(after, states.CaptureAccepted(amount_minor)) == (after, ())
+
+
+def test_less_than_is_booked_or_before_anything_is_due_is_never_accepted() -> None:
+    booked = account(PaymentState.PARTIALLY_CAPTURED, due_minor=1234, captured_minor=1000)
+    for before, amount_minor in ((booked, 999), (account(), 0)):
+        with pytest.raises(WrongState):
+            moved(before, states.CaptureAccepted(amount_minor))
+    with pytest.raises(WrongState):
+        moved(booked, states.ExcessReturned())
+
+
+def test_money_that_came_after_the_claim_was_given_up_is_owed_back() -> None:
+    given_up = account(PaymentState.WRITTEN_OFF, due_minor=1234, captured_minor=1000, written_off_minor=234)
+
+    after, _ = moved(given_up, states.CaptureAccepted(1234))
+
+    assert (after.state, after.captured_minor, after.owed_minor) == (PaymentState.WRITTEN_OFF, 1000, 234)
+
+
+def test_a_later_word_of_what_is_left_answers_the_excess() -> None:
+    over = account(PaymentState.CAPTURED, due_minor=1234, captured_minor=1234, excess_minor=100)
+
+    after, _ = moved(over, states.CaptureAccepted(1234))
+
+    assert (after.owed_minor, after.excess_returned_minor, after.review) == (0, 100, None)
+
+
+def test_only_the_first_confirmation_repeats_what_staff_booked_before_it() -> None:
+    booked, _ = moved(capturing(), states.CaptureAccepted(1234))
+
+    same, _ = moved(booked, confirmed(CaptureStatus.SUCCESS, 1234, first=True))
+    other, _ = moved(booked, confirmed(CaptureStatus.SUCCESS, 1235, first=True))
+    second, _ = moved(booked, confirmed(CaptureStatus.SUCCESS, 1234))
+
+    assert same == booked
+    assert other.review is second.review is Review.CONFIRMED_TWICE
+
+
+def test_closing_a_review_asks_next_for_what_is_open_or_owed() -> None:
+    over = account(
+        PaymentState.CAPTURED, due_minor=9, captured_minor=9, excess_minor=1, review=Review.CONFIRMED_TWICE
+    )
+
+    asked, _ = moved(over, states.ReviewClosed())
+    closed, _ = moved(asked, states.ReviewClosed())
+
+    assert (asked.review, closed.review) == (Review.CAPTURED_MORE, None)
+
+
+def test_the_open_rest_of_a_refunded_payment_is_written_off_and_it_stays_refunded() -> None:
+    rest = account(
+        PaymentState.REFUNDED, due_minor=10, captured_minor=4, refunded_minor=4, review=Review.CAPTURED_LESS
+    )
+
+    after, _ = moved(rest, states.WriteOffAsked())
+
+    assert (after.state, after.open_minor, after.written_off_minor) == (PaymentState.REFUNDED, 0, 6)
+    assert after.review is None
+    with pytest.raises(WrongState):
+        moved(replace(rest, captured_minor=10), states.WriteOffAsked())
+
+
 EVENTS = st.one_of(
     st.builds(states.CdrIssued, st.integers(0, HELD), st.booleans()),
     st.builds(states.NothingToCharge, st.booleans()),
     st.builds(states.Confirmed, st.sampled_from(CaptureStatus), st.integers(0, 2 * HELD), st.booleans()),
     st.just(states.ReleaseAcknowledged()),
     st.just(states.DeadlinePassed()),
+    st.builds(states.CaptureAccepted, st.integers(0, 2 * HELD)),
+    st.just(states.ExcessReturned()),
+    st.just(states.WriteOffAsked()),
+    st.just(states.ReviewClosed()),
 )
 
 
@@ -171,6 +272,8 @@ def test_any_order_of_events_keeps_the_money_inside_its_bounds(story: list[tuple
         except WrongState:
             continue
         assert 0 <= after.captured_minor <= after.due_minor <= after.authorized_minor
+        assert 0 <= after.written_off_minor <= after.due_minor - after.captured_minor
+        assert 0 <= current.excess_returned_minor <= after.excess_returned_minor <= after.excess_minor
         assert after.captured_minor >= current.captured_minor
         assert after.state == current.state or after.state in states.LEGAL[current.state]
         assert after.state not in states.WAITING or after.deadline_at is not None

@@ -155,6 +155,10 @@ class Ptp:
         self.down_until = 0.0
         self.status = rng.choices(list(CaptureStatus), (0.9, 0.05, 0.05))[0]
         self.confirms = rng.random() > 0.05
+        self.answers_staff = rng.random() > 0.3  # or has a settlement file, which says the same
+        self.fault = rng.choices(("", "more", "less", "currency"), (0.85, 0.05, 0.05, 0.05))[0]
+        self.returned = 0
+        self.captured_minor: int | None = None  # None: it was not told to yet
         self.told = False
 
     def live(self) -> None:
@@ -209,10 +213,25 @@ class Ptp:
         must(due_minor <= self.hold_minor, "captured beyond the hold (S2)")
         taken = {CaptureStatus.SUCCESS: due_minor, CaptureStatus.FAILED: 0}.get(self.status, due_minor // 2)
         status = self.status if taken or self.status is CaptureStatus.FAILED else CaptureStatus.FAILED
+        if status is CaptureStatus.SUCCESS and self.fault in ("more", "less"):
+            taken = due_minor + self.world.rng.randint(1, 7_000) if self.fault == "more" else due_minor // 2
         if taken:
             self.captures.append(taken)
-        if self.confirms:
+        self.captured_minor = taken
+        if self.confirms and status is CaptureStatus.SUCCESS and self.fault == "currency":
+            self._confirm("first", money.Confirmed(status, taken * 11, same_currency=False))
+        elif self.confirms:
             self._confirm("first", money.Confirmed(status, taken))
+
+    @property
+    def answer_minor(self) -> int | None:
+        """What it tells staff who ask, or in its settlement file; None while it has nothing to tell."""
+        return self.captured_minor if self.answers_staff else None
+
+    def give_back(self, amount_minor: int) -> None:
+        """Staff asked for what was taken too much."""
+        self.returned += amount_minor
+        must(self.returned <= sum(self.captures), "more given back than was taken")
 
     def _confirm(self, name: str, event: money.Confirmed) -> None:
         """Told again until it was answered."""

@@ -15,10 +15,11 @@ import time
 from collections import Counter
 
 from payments.states import WAITING
-from sessions_app.states import FINAL, StopReason
+from sessions_app.states import FINAL
 from tests.sim.peers import Charger, Ptp
 from tests.sim.rows import MOST_CHASES
 from tests.sim.server import Server
+from tests.sim.staff import Staff
 from tests.sim.world import DAY, World, must
 
 PROCESSES = 2
@@ -36,35 +37,24 @@ class LivedLife:
         self.charger = Charger(self.world, self.server)
         self.ptp = ptp(self.world, self.server)
         self.server.charger, self.server.ptp = self.charger, self.ptp
+        self.staff = Staff(self.world, self.server, self.ptp)
 
     def live(self) -> None:
         """Live it, and check what must hold at its end. Raises Broken."""
         self.charger.live()
         self.ptp.live()
-        self._staff()
+        self.staff.live(BAD_TIMES_SECONDS)
         self.world.run(BAD_TIMES_SECONDS)
         self._calm()
         self.world.run(BAD_TIMES_SECONDS + CALM_SECONDS, done=self._at_rest)
         self._check_end()
-
-    def _staff(self) -> None:
-        rng, server = self.world.rng, self.server
-        acts = (
-            (0.05, server.close_in_books),
-            (0.1, server.write_off),
-            (0.15, lambda: server.refund(rng.choice((0.1, 0.5, 1.0)))),
-            (0.05, lambda: server.refund(1.0)),
-            (0.05, lambda: server.stop(StopReason.OPERATOR)),
-        )
-        for probability, act in acts:
-            if rng.random() < probability:
-                self.world.after(rng.uniform(0, BAD_TIMES_SECONDS), lambda act=act: server.ask(act))  # type: ignore[misc]
 
     def _calm(self) -> None:
         """Faults stop: everything is up, every message arrives."""
         self.world.faulty, self.world.clock_error = False, 0.0
         self.charger.come_back()
         self.server.plan_sweep()
+        self.staff.look_after_it()
 
     def _at_rest(self) -> bool:
         rows = self.server.rows
@@ -72,13 +62,14 @@ class LivedLife:
             return False
         ended = rows.life.state in FINAL or rows.needs_review
         # A flag is an end only where nobody tells what happened: a session that staff must look at, a PTP
-        # that never confirms.
-        excused = rows.life.state not in FINAL or (rows.account.due_minor > 0 and not self.ptp.confirms)
+        # that neither confirms nor answers staff.
+        silent = not self.ptp.confirms and not self.ptp.answers_staff
+        excused = rows.life.state not in FINAL or (rows.account.due_minor > 0 and silent)
         flagged = rows.account.review is not None or rows.needs_review
         settled = rows.account.state not in WAITING or (excused and flagged)
         chased = rows.transaction != "stray" or rows.chases >= MOST_CHASES
         quiet = chased and all(letter.delivered for letter in rows.letters)
-        return settled and ended and quiet
+        return settled and ended and quiet and not rows.account.owed_minor
 
     def _check_end(self) -> None:
         rows, ptp = self.server.rows, self.ptp
@@ -89,11 +80,12 @@ class LivedLife:
         must(self._at_rest(), f"left without an end: {rows.life.state}, {rows.account.state}")
         must(self.server.starts_on_wire <= 1, "a second start command on the wire (I9)")
         if rows.account.due_minor and rows.account.state not in WAITING:
-            booked = rows.account.captured_minor
+            booked = rows.account.captured_minor + rows.account.excess_minor
             must(booked == sum(ptp.captures) or rows.account.review is not None, "booked is not taken")
         if not rows.account.due_minor:
             must(not ptp.captures, "captured without a CDR")
-        must(ptp.refunds <= sum(ptp.captures), "more given back than was taken")
+        must(rows.account.excess_returned_minor == ptp.returned, "what came back is not what was given back")
+        must(ptp.refunds + ptp.returned <= sum(ptp.captures), "more given back than was taken")
         must(rows.transaction != "stray" or rows.cdr_minor is None, "a late start was billed (B5)")
 
 

@@ -8,6 +8,7 @@ transaction: a crash comes before it (nothing happened) or after it (all of it d
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,8 @@ from tests.sim.world import World, must
 
 if TYPE_CHECKING:
     from tests.sim.peers import Charger, Ptp
+
+RECEIVABLE = money.REFUNDABLE | {PaymentState.CAPTURE_FAILED, PaymentState.REFUNDING}
 
 
 class Server:
@@ -262,7 +265,7 @@ class Server:
             rows.transaction = "closed"
         if rows.transaction != "open":
             if rows.life.state is SessionState.ENDED and energy_wh != rows.energy_wh:
-                self._flag(money.Review.LATE_STOP_DIFFERS)
+                self._pay(money.Flagged(money.Review.LATE_STOP_DIFFERS))
             return
         rows.transaction = "closed"
         rows.energy_wh = max(rows.energy_wh, energy_wh)
@@ -283,15 +286,7 @@ class Server:
     def write_off(self) -> None:
         """Staff give up what is open."""
         account = self.rows.account
-        if (
-            account is not None
-            and account.open_minor
-            and account.state
-            in (
-                PaymentState.PARTIALLY_CAPTURED,
-                PaymentState.CAPTURE_FAILED,
-            )
-        ):
+        if account is not None and account.open_minor and account.state in RECEIVABLE:
             self._pay(money.WriteOffAsked())
 
     def refund(self, part: float) -> None:
@@ -300,6 +295,18 @@ class Server:
         if account is not None and account.state in money.REFUNDABLE and account.refundable_minor:
             amount = max(1, int(account.refundable_minor * part))
             self._pay(money.RefundAsked(amount))
+
+    def accept(self, amount_minor: int) -> None:
+        """Staff accept what was captured in all."""
+        self._pay(money.CaptureAccepted(amount_minor))
+
+    def close_review(self) -> None:
+        """Staff looked at it; what waits besides is flagged when it stays overdue."""
+        self._pay(money.ReviewClosed())
+
+    def excess_returned(self) -> None:
+        """Staff say that the PTP gave back what it took too much."""
+        self._pay(money.ExcessReturned())
 
     # --- Money ------------------------------------------------------------------------------------
 
@@ -331,14 +338,12 @@ class Server:
                 rows.credits_minor += rows.account.refunding_minor
                 rows.letters.append(Letter("credit", self.world.now))
 
-    def _flag(self, review: money.Review) -> None:
-        self._pay(money.Flagged(review))
-
     def confirmed(self, confirmation_id: str, event: money.Confirmed) -> None:
         """A FinancialAdviceConfirmation; the same one again changes nothing."""
         rows = self.rows
         if rows.account is None or confirmation_id in rows.confirmations:
             return
+        event = replace(event, first=not rows.confirmations)
         rows.confirmations[confirmation_id] = event
         self._pay(event)
 
@@ -379,6 +384,9 @@ class Server:
         must(
             0 <= account.refunded_minor + account.refunding_minor <= account.captured_minor,
             "more given back than was taken",
+        )
+        must(
+            0 <= account.excess_returned_minor <= account.excess_minor, "more of the excess is back than was"
         )
         must(rows.receipts == (1 if account.due_minor else 0), "not one receipt per charge (I10)")
         must(account.due_minor in (0, rows.cdr_minor), "due is not the CDR's total (S3)")

@@ -1,5 +1,6 @@
 """The two pure tables under hypothesis: any order of any events; a break is shrunk to its shortest story."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -63,12 +64,21 @@ class PaymentMachine(RuleBasedStateMachine):
                 money.WriteOffAsked(),
                 money.RefundAcknowledged(),
                 money.ReviewClosed(),
+                money.ExcessReturned(),
                 money.Flagged(money.Review.CDR_REFUSED),
             )
         )
     )
     def told_or_asked(self, event: money.Event) -> None:
         self._apply(event)
+
+    @rule(amount=AMOUNTS)
+    def accepted(self, amount: int) -> None:
+        self._apply(money.CaptureAccepted(amount))
+        if self.account.accepted and self.account.state is not PaymentState.AUTHORIZED:
+            before = self.account
+            self._apply(money.CaptureAccepted(before.captured_minor + before.owed_minor))
+            assert self.account == replace(before, review=self.account.review)
 
     @rule(amount=AMOUNTS)
     def refund(self, amount: int) -> None:
@@ -84,6 +94,7 @@ class PaymentMachine(RuleBasedStateMachine):
         account = self.account
         assert 0 <= account.captured_minor <= account.due_minor <= account.authorized_minor
         assert account.captured_minor + account.open_minor + account.written_off_minor == account.due_minor
+        assert 0 <= account.excess_returned_minor <= account.excess_minor
         assert 0 <= account.refunded_minor + account.refunding_minor <= account.captured_minor
 
     @invariant()

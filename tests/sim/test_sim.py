@@ -97,6 +97,14 @@ class ForgetsWhatIsOnItsWay(Server):
         self.rows.letters.clear()
 
 
+class KeepsWhatWasTakenTooMuch(Server):
+    """What the PTP took beyond what is due is nobody's: staff accept it, and it is forgotten."""
+
+    def accept(self, amount_minor: int) -> None:
+        account = self.rows.account
+        super().accept(amount_minor if account is None else min(amount_minor, account.due_minor))
+
+
 class CapturesEachDelivery(Ptp):
     """The same CDR under another id at each attempt, as a server without a stable id would send it."""
 
@@ -113,6 +121,7 @@ MUTANTS: list[tuple[type[Server], type[Ptp]]] = [
     (GivesTheStopUp, Ptp),
     (SettlesBeforeTheEnd, Ptp),
     (ForgetsWhatIsOnItsWay, Ptp),
+    (KeepsWhatWasTakenTooMuch, Ptp),
     (Server, CapturesEachDelivery),
 ]
 

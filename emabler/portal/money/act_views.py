@@ -43,11 +43,17 @@ def do(request: HttpRequest, kind: str, key: str) -> HttpResponse:
     act = request.POST.get("act", "")
     if item is None:
         messages.success(request, GONE)
-    elif act not in (item.act, Act.CLOSE):
+    elif act not in (item.act, Act.CLOSE) or _is_older(request, item):
         messages.error(request, CHANGED)
     else:
         _carry_out(request, item, Act(act))
     return _back(request)
+
+
+def _is_older(request: HttpRequest, item: Item) -> bool:
+    """Whether the page was shown before the last change: a form that is sent twice acts once."""
+    seen = request.POST.get("seen_events", "")
+    return bool(seen) and item.payment is not None and seen != str(item.payment.event_count)
 
 
 def _carry_out(request: HttpRequest, item: Item, act: Act) -> None:
@@ -84,6 +90,25 @@ def _write_off(item: Item, *, actor: str, reason: str) -> str:
     amount = words.money(item.payment.open_minor, item.payment.currency)
     decisions.write_off(item.payment.pk, actor=actor, reason=reason, now=timezone.now())
     return f"{amount} written off."
+
+
+def _returned(item: Item, *, actor: str, reason: str) -> str:
+    assert item.payment is not None
+    amount = words.money(item.payment.account.owed_minor, item.payment.currency)
+    decisions.excess_returned(item.payment.pk, actor=actor, reason=reason, now=timezone.now())
+    return f"{amount} are back."
+
+
+def _released(item: Item, *, actor: str, reason: str) -> str:
+    assert item.payment is not None
+    decisions.hold_is_gone(item.payment.pk, actor=actor, reason=reason, now=timezone.now())
+    return "The hold is booked as released."
+
+
+def _refunded(item: Item, *, actor: str, reason: str) -> str:
+    assert item.payment is not None
+    decisions.acknowledge_refund(item.payment.pk, actor=actor, reason=reason, now=timezone.now())
+    return "The refund is booked as given back."
 
 
 def _close_payment(item: Item, *, actor: str, reason: str) -> str:
@@ -125,6 +150,9 @@ _ACTS: dict[tuple[Kind | None, Act], Callable[..., str]] = {
     (None, Act.SEND_MESSAGE): _send_message,
     (None, Act.WRITE_OFF): _write_off,
     (None, Act.END_SESSION): _end_session,
+    (None, Act.RETURNED): _returned,
+    (None, Act.RELEASED): _released,
+    (None, Act.REFUNDED): _refunded,
     (Kind.PAYMENT, Act.CLOSE): _close_payment,
     (Kind.SESSION, Act.CLOSE): _close_session,
     (Kind.CONFIRMATION, Act.CLOSE): _close_confirmation,

@@ -10,10 +10,12 @@ from emabler.portal.money import words
 from payments.models import Payment, Ptp
 from payments.reconciliation import settlement_csv
 from payments.reconciliation.books import MOST_DAYS, Period
+from payments.reconciliation.evidence import NONE, Evidence
 from payments.reconciliation.match import Ageing, Standing
 from tariffs.engine.errors import MoneyError
 from tariffs.engine.money import money_string, parse_amount
 
+MOST_MINOR: Final = 10**12  # more is no payment at a terminal
 USUAL_DAYS: Final = 31  # shown when nothing is chosen
 _DAY: Final = {"type": "date"}
 
@@ -110,14 +112,46 @@ class RefundForm(ReasonForm):
 
     def clean_amount(self) -> int:
         """Return minor units. Raises ValidationError."""
-        text = str(self.cleaned_data["amount"]).strip().replace(",", ".")
-        try:
-            minor = parse_amount(text, self.payment.currency)
-        except MoneyError as error:
-            raise forms.ValidationError(str(error)) from None
+        minor = _minor(self.cleaned_data["amount"], self.payment.currency)
         if not 0 < minor <= self.payment.account.refundable_minor:
             raise forms.ValidationError(f"More than nothing, and at most {self.most()}.")
         return minor
+
+
+class AcceptForm(ReasonForm):
+    """What was captured in all, as it is offered or as a person enters it, and why."""
+
+    amount = forms.CharField(
+        max_length=20, widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
+    )
+    seen = forms.CharField(max_length=200, widget=forms.HiddenInput)
+    field_order = ("amount", "reason", "seen")
+
+    def __init__(self, data: Any = None, *, payment: Payment, found: Evidence | None = None) -> None:
+        self.payment = payment
+        found = found or NONE
+        minor = found.asked.amount_minor if found.asked else found.amount_minor
+        amount = "" if minor is None else money_string(minor, payment.currency)
+        super().__init__(data, initial={"seen": found.key, "amount": amount}, auto_id="accept_%s")
+        self.fields["amount"].label = f"Captured in all, in {payment.currency}; 0 for nothing"
+        if found.amount_minor is not None:
+            self.fields["amount"].widget = forms.HiddenInput()
+
+    def clean_amount(self) -> int:
+        """Return minor units. Raises ValidationError."""
+        minor = _minor(self.cleaned_data["amount"], self.payment.currency)
+        if not self.payment.captured_minor <= minor <= MOST_MINOR:
+            booked = money_string(self.payment.captured_minor, self.payment.currency)
+            raise forms.ValidationError(f"At least the {booked} that are booked; what goes back is a refund.")
+        return minor
+
+
+def _minor(text: str, currency: str) -> int:
+    """Return minor units. Raises ValidationError."""
+    try:
+        return parse_amount(str(text).strip().replace(",", "."), currency)
+    except MoneyError as error:
+        raise forms.ValidationError(str(error)) from None
 
 
 class MatchForm(ReasonForm):

@@ -19,12 +19,11 @@ from payments.models import CreditNote, Payment, Receipt, RefundRequest
 from payments.receipts.tokens import token_for
 from payments.reconciliation import inbox, refunds
 from payments.reconciliation.books import position_of
+from payments.reconciliation.evidence import NONE, Evidence
 from payments.reconciliation.inbox import Item, Kind
-from payments.states import PaymentState
+from payments.states import WAITING
 from sessions_app.models import CDR
 from tariffs.engine.money import to_minor
-
-_OPEN = (PaymentState.PARTIALLY_CAPTURED, PaymentState.CAPTURE_FAILED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +45,10 @@ class ToDo:
     help: str
     act: str
     needs_reason: bool
+    close_label: str
+    asked: str = ""  # by whom, where a second person must agree
+    own: bool = False  # whoever looks asked for it
+    asks_amount: bool = False  # nobody but a person can say it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +96,8 @@ class PaymentPage:
     may_refund: bool
     may_write_off: bool
     open_amount: str
+    owed_amount: str
+    evidence: Evidence
     alone_up_to: str
 
 
@@ -108,6 +113,7 @@ def payment_page(payment: Payment, *, user: Any, now: datetime) -> PaymentPage:
     receipt = Receipt.objects.filter(payment=payment).defer("pdf").first()
     asked = inbox.asked_refunds().filter(payment=payment).first()
     differences = position.verdict.differences if position else ()
+    todos = _todos(payment, user, now)
     return PaymentPage(
         payment=payment,
         sign=payment_sign(payment.state),
@@ -118,7 +124,7 @@ def payment_page(payment: Payment, *, user: Any, now: datetime) -> PaymentPage:
         place=place_of(payment),
         card=card_of(payment),
         tallies=_tallies(payment, position.paid_minor if position else None),
-        todos=_todos(payment, now),
+        todos=todos,
         asked=_asked(asked, user) if asked else None,
         cdr=CDR.objects.filter(session=payment.session, credit_of=None).first(),
         receipt=_document(receipt) if receipt else None,
@@ -126,8 +132,10 @@ def payment_page(payment: Payment, *, user: Any, now: datetime) -> PaymentPage:
         receipt_token=token_for(payment.session_id) if payment.session_id else "",
         moments=story_of(payment, now=now),
         may_refund=refunds.may_refund(payment) and asked is None,
-        may_write_off=payment.state in _OPEN,
+        may_write_off=inbox.may_write_off(payment),
         open_amount=words.money(payment.open_minor, payment.currency),
+        owed_amount=_owed(payment),
+        evidence=next((todo.item.evidence for todo in todos if todo.item.kind is Kind.PAYMENT), NONE),
         alone_up_to=_alone_up_to(payment),
     )
 
@@ -149,20 +157,30 @@ def _tallies(payment: Payment, paid_minor: int | None) -> list[Tally]:
             f"and {on_its_way} on its way" if payment.refunding_minor else "",
         ),
     ]
+    if payment.excess_minor:
+        back = words.money(payment.excess_returned_minor, payment.currency)
+        found.append(tally("Taken too much", payment.excess_minor, f"{back} of it is back"))
     return found if paid_minor is None else [*found, tally("In settlement files", paid_minor)]
 
 
-def _todos(payment: Payment, now: datetime) -> list[ToDo]:
+def _owed(payment: Payment) -> str:
+    """Return what the PTP must still give back, empty where nothing."""
+    minor = payment.account.owed_minor
+    return words.money(minor, payment.currency) if minor else ""
+
+
+def _todos(payment: Payment, user: Any, now: datetime) -> list[ToDo]:
     """Return what waits about this payment: its own flag, its session's doubt, messages that were given up."""
     items = [inbox.find_item(Kind.PAYMENT, str(payment.pk))] if payment.review else []
     if payment.session is not None and payment.session.needs_review and not payment.review:
         items.append(inbox.find_item(Kind.SESSION, str(payment.session_id)))
     items += inbox.messages_about(payment)
-    return [_todo(item, now) for item in items if item is not None]
+    return [_todo(item, user, now) for item in items if item is not None]
 
 
-def _todo(item: Item, now: datetime) -> ToDo:
-    row = item_row(item, now)
+def _todo(item: Item, user: Any, now: datetime) -> ToDo:
+    row, found = item_row(item, now), item.evidence
+    comes_back = item.kind is Kind.PAYMENT and item.payment is not None and item.payment.state in WAITING
     return ToDo(
         item=item,
         why=row.why,
@@ -170,6 +188,10 @@ def _todo(item: Item, now: datetime) -> ToDo:
         help=words.HELP[item.act],
         act=item.act.value,
         needs_reason=item.act in inbox.NEEDS_REASON,
+        close_label="Put it off" if comes_back else "Close it instead",
+        asked=words.asked(item) if item.act is inbox.Act.ACCEPT else "",
+        own=found.asked is not None and found.asked.user_id == user.pk,
+        asks_amount=item.act is inbox.Act.ACCEPT and found.amount_minor is None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from emabler.portal.money import act_views, export_views, file_views, views
+from emabler.portal.money import accept_views, act_views, export_views, file_views, views
 
 urlpatterns = [
     path("", views.settlements, name="money"),
@@ -12,6 +12,8 @@ urlpatterns = [
     path("payments/<uuid:payment_id>/", views.payment, name="money-payment"),
     path("payments/<uuid:payment_id>/refund", act_views.refund, name="money-refund"),
     path("payments/<uuid:payment_id>/write-off", act_views.write_off, name="money-write-off"),
+    path("payments/<uuid:payment_id>/accept", accept_views.accept, name="money-accept"),
+    path("payments/<uuid:payment_id>/returned", accept_views.returned, name="money-returned"),
     path("refunds/<int:request_id>/approve", act_views.approve, name="money-approve"),
     path("refunds/<int:request_id>/decline", act_views.decline, name="money-decline"),
     path("review/", views.review, name="money-review"),

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from emabler.portal.money import words
-from emabler.portal.money.forms import BooksFilter, ReasonForm, RefundForm
+from emabler.portal.money.forms import AcceptForm, BooksFilter, ReasonForm, RefundForm
 from emabler.portal.money.payment_page import find_payment, payment_page
 from emabler.portal.money.review import candidates, inbox_page, item_row
 from emabler.portal.money.review import page_of as page_of_item
@@ -74,13 +74,18 @@ def payment(request: HttpRequest, payment_id: uuid.UUID) -> HttpResponse:
 
 
 def payment_context(
-    request: HttpRequest, found: Payment, *, refund: RefundForm | None = None
+    request: HttpRequest,
+    found: Payment,
+    *,
+    refund: RefundForm | None = None,
+    accept: AcceptForm | None = None,
 ) -> dict[str, Any]:
-    """Return what the page of a payment shows, with a refund form that was not accepted."""
+    """Return what the page of a payment shows, with a form that was not taken."""
     page = payment_page(found, user=request.user, now=timezone.now())
     return {
         **_place(request, "payments"),
         "page": page,
+        "accept_form": accept or AcceptForm(payment=found, found=page.evidence),
         "refund_form": refund or RefundForm(payment=found),
         "reason_form": ReasonForm(auto_id="reason_%s"),
         "refund_failed": refund is not None,

@@ -8,6 +8,7 @@ from emabler.portal.overview import LANGUAGE
 from emabler.portal.words import Sign
 from payments.models import Decision, Payment
 from payments.receipts import formats
+from payments.reconciliation.evidence import Evidence, Source
 from payments.reconciliation.inbox import Act, Item, Kind
 from payments.reconciliation.match import Ageing, Difference, Standing
 from payments.states import PaymentState, Review
@@ -41,6 +42,7 @@ KINDS: Final[dict[Kind, str]] = {
 }
 DECISIONS: Final[dict[str, str]] = {
     Decision.Act.SENT_AGAIN: "Told the PTP again",
+    Decision.Act.ACCEPT_ASKED: "What was captured waits for a second person",
     Decision.Act.MATCHED: "Matched by hand",
     Decision.Act.CLOSED: "Closed: no payment of ours",
     Decision.Act.REFUND_ASKED: "Refund asked for, waits for a second person",
@@ -86,6 +88,7 @@ def _amounts(payment: Payment) -> dict[str, str]:
         "captured": payment.captured_minor,
         "open": payment.open_minor,
         "refunding": payment.refunding_minor,
+        "owed": payment.account.owed_minor,
     }
     return {name: money(minor, payment.currency) for name, minor in minors.items()}
 
@@ -102,6 +105,7 @@ REVIEW: Final[dict[Review, Sentence]] = {
     Review.METER_DOUBT: _said("The charger's figures do not add up; {due} was billed."),
     Review.CAPTURE_FAILED: _said("{ptp} could not capture the {due}: all of it is open."),
     Review.CAPTURED_LESS: _said("{ptp} captured {captured} of {due}: {open} is open."),
+    Review.CAPTURED_MORE: _said("{ptp} took {owed} more than we may keep and must give it back."),
     Review.CDR_REFUSED: _said("{ptp} does not take the CDR over {due}."),
     Review.LATE_STOP_DIFFERS: _said("The charger told another end after {due} was billed."),
 }
@@ -154,7 +158,30 @@ def act_label(item: Item) -> str:
         return _TELL_AGAIN[PaymentState(item.payment.state)]
     if item.act is Act.WRITE_OFF and item.payment is not None:
         return f"Write off {money(item.payment.open_minor, item.payment.currency)}"
+    if item.act is Act.ACCEPT and item.payment is not None:
+        return _accept_label(item.evidence, item.payment.currency)
+    if item.act is Act.RETURNED and item.payment is not None:
+        return f"{money(item.payment.account.owed_minor, item.payment.currency)} are back"
     return _LABELS[item.act]
+
+
+def _accept_label(found: Evidence, currency: str) -> str:
+    """Return what accepting does; an amount that a person must enter is not on the button."""
+    if found.amount_minor is None:
+        return "Enter what was captured"
+    amount = money(found.amount_minor, currency)
+    if found.source is Source.FILE:
+        return f"Book {amount} from the settlement file"
+    return f"Accept the {amount} that were confirmed"
+
+
+def asked(item: Item) -> str:
+    """Return who wants to accept what, where a second person must agree; else empty."""
+    wish = item.evidence.asked
+    if wish is None or item.payment is None:
+        return ""
+    amount = money(wish.amount_minor, item.payment.currency)
+    return f"{wish.who} says that {amount} were captured: {wish.reason}"
 
 
 _TELL_AGAIN: Final = {
@@ -167,6 +194,10 @@ _LABELS: Final[dict[Act, str]] = {
     Act.SEND_MESSAGE: "Send again",
     Act.WRITE_OFF: "Write off",
     Act.MATCH: "Match by hand",
+    Act.ACCEPT: "Accept what was captured",
+    Act.RETURNED: "It is back",
+    Act.RELEASED: "The hold is gone",
+    Act.REFUNDED: "It has gone back",
     Act.CLOSE: "Close with a reason",
     Act.END_SESSION: "End in the books",
     Act.DECIDE: "Approve or decline",
@@ -176,6 +207,13 @@ HELP: Final[dict[Act, str]] = {
     Act.SEND_MESSAGE: "It goes out with its newest content.",
     Act.WRITE_OFF: "The open amount is given up for good; nothing more is asked of the driver.",
     Act.MATCH: "Choose the payment that it is of.",
+    Act.ACCEPT: (
+        "It is booked as captured in all, before refunds. What is missing stays open, to be written off; what is"
+        " too much is no part of the charge, and the PTP must give it back."
+    ),
+    Act.RETURNED: "Ask the PTP to give it back to the card. Once it did, say how you know.",
+    Act.RELEASED: "The PTP does not say so by itself. Ask it, and say what it answered.",
+    Act.REFUNDED: "The PTP does not say so by itself. Ask it, and say what it answered.",
     Act.CLOSE: "Nothing moves. Look at the story, talk to the PTP if need be, and say what you found.",
     Act.END_SESSION: "The session ends at its last plausible meter value and is billed. The charger is asked nothing.",
     Act.DECIDE: "Someone else than the one who asked decides.",

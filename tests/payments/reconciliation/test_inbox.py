@@ -9,6 +9,7 @@ from payments.errors import WrongState
 from payments.models import Decision, OutboxMessage, Payment, PaymentEvent
 from payments.reconciliation import acts, inbox, refunds
 from payments.reconciliation.acts import NoOrphan
+from payments.reconciliation.evidence import evidence_of
 from payments.reconciliation.inbox import Act, Kind
 from payments.states import PaymentState, Review
 from sessions_app.models import Session, SessionEvent
@@ -102,7 +103,7 @@ class TestItems:
         payment = told(due(), "FAILED", 0)
         copies_of(payment, 499)
 
-        with django_assert_max_num_queries(14):
+        with django_assert_max_num_queries(17):
             found = inbox.read_inbox()
             assert all(item.payment.session.evse.site.name for item in found.items)
 
@@ -114,14 +115,27 @@ class TestOneAct:
     def test_every_reason_has_one(self, review: Review) -> None:
         assert inbox.act_for(flagged(captured(), review)) in Act
 
-    @pytest.mark.parametrize(
-        "review", [Review.UNCONFIRMED, Review.CDR_REFUSED, Review.AMOUNT_DIFFERS, Review.CURRENCY_DIFFERS]
-    )
-    def test_a_ptp_that_did_not_answer_rightly_is_told_again(self, review: Review) -> None:
+    @pytest.mark.parametrize("review", [Review.UNCONFIRMED, Review.CDR_REFUSED])
+    def test_a_ptp_that_did_not_answer_is_told_again(self, review: Review) -> None:
         assert inbox.act_for(flagged(due(**HOOK), review)) is Act.TELL_AGAIN
 
-    def test_a_ptp_that_polls_cannot_be_told(self) -> None:
-        assert inbox.act_for(flagged(due(), Review.UNCONFIRMED)) is Act.CLOSE
+    @pytest.mark.parametrize("review", [Review.AMOUNT_DIFFERS, Review.CURRENCY_DIFFERS])
+    def test_what_a_ptp_said_otherwise_is_accepted(self, review: Review) -> None:
+        assert inbox.act_for(flagged(due(**HOOK), review)) is Act.ACCEPT
+
+    def test_a_ptp_that_polls_cannot_be_told_so_a_person_asks_it(self) -> None:
+        assert inbox.act_for(flagged(due(), Review.UNCONFIRMED)) is Act.ACCEPT
+
+    def test_a_ptp_that_was_told_again_has_its_time_before_a_person_asks_it(self, settings) -> None:
+        payment = flagged(due(**HOOK), Review.UNCONFIRMED)
+        acts.tell_again(payment.pk, actor="anna", now=NOW)
+
+        def act_at(seconds: float) -> Act:
+            now = NOW + timedelta(seconds=seconds)
+            return inbox.act_for(payment, evidence_of([payment], now=now)[payment.pk])
+
+        patience = settings.CONFIRMATION_WARN_SECONDS
+        assert (act_at(patience - 1), act_at(patience)) == (Act.TELL_AGAIN, Act.ACCEPT)
 
     def test_a_release_and_a_refund_that_nobody_acknowledged_are_told_again(self) -> None:
         release = builders.cast(**HOOK).running(now=NOW).end(energy_wh=0, after_seconds=60)

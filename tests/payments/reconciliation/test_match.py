@@ -28,6 +28,8 @@ PARTLY = replace(DUE, state=PaymentState.PARTIALLY_CAPTURED, captured_minor=400)
 FAILED = replace(DUE, state=PaymentState.CAPTURE_FAILED)
 RELEASING = replace(DUE, state=PaymentState.RELEASING, due_minor=0)
 RELEASED = replace(RELEASING, state=PaymentState.RELEASED)
+OVER = replace(CAPTURED, excess_minor=200, accepted=True)
+OVER_AND_BACK = replace(OVER, excess_returned_minor=200)
 CONF = Source.CONFIRMATION
 
 
@@ -78,6 +80,16 @@ def judged(booked: Booked, *confirmed: Told, paid: tuple[int, ...] = (), cdr_min
         (replace(CAPTURED, refunded_minor=300), [SUCCESS], [1000, -300], Standing.MATCHED),
         (replace(CAPTURED, refunded_minor=300), [SUCCESS], [1000], Standing.MATCHED),  # not in a file yet
         (replace(CAPTURED, refunding_minor=300), [SUCCESS], [1000, -300], Standing.MATCHED),
+        # A person said what was captured: as it was told, as the file shows it, or what another currency comes to.
+        (replace(PARTLY, accepted=True), [told("SUCCESS", 400)], [], Standing.PARTIAL),
+        (replace(FAILED, accepted=True), [told("SUCCESS", 0)], [], Standing.FAILED),
+        (replace(FAILED, accepted=True), [], [], Standing.FAILED),
+        (replace(CAPTURED, accepted=True), [], [1000], Standing.MATCHED),
+        (replace(CAPTURED, accepted=True), [NOTHING], [1000], Standing.MATCHED),
+        (replace(CAPTURED, accepted=True), [Told(CaptureStatus.SUCCESS, 99, "SEK")], [], Standing.MATCHED),
+        (OVER_AND_BACK, [told("SUCCESS", 1200)], [], Standing.MATCHED),
+        (OVER_AND_BACK, [told("SUCCESS", 1200)], [1200, -200], Standing.MATCHED),
+        (OVER_AND_BACK, [told("SUCCESS", 1200), SUCCESS], [1000], Standing.MATCHED),
     ],
 )
 def test_each_payment_has_one_standing(booked, confirmed, paid, expected) -> None:
@@ -100,6 +112,9 @@ def test_each_payment_has_one_standing(booked, confirmed, paid, expected) -> Non
         (CAPTURED, [SUCCESS], [990], "captured", (Source.BOOKS, 1000), (Source.FILE, 990)),
         (CAPTURED, [SUCCESS], [1000, 1000], "captured", (Source.BOOKS, 1000), (Source.FILE, 2000)),
         (DUE, [], [1000], "captured", (Source.BOOKS, 0), (Source.FILE, 1000)),
+        (replace(CAPTURED, accepted=True), [], [], "captured", (CONF, 0), (Source.BOOKS, 1000)),
+        (OVER, [told("SUCCESS", 1200)], [], "captured", (Source.CDR, 1000), (Source.BOOKS, 1200)),
+        (OVER_AND_BACK, [told("SUCCESS", 1300)], [], "captured", (Source.CDR, 1000), (CONF, 1300)),
         (CAPTURED, [SUCCESS], [1000, -300], "refunded", (Source.BOOKS, 0), (Source.FILE, 300)),
     ],
 )
