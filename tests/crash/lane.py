@@ -27,7 +27,6 @@ from tests.crash.zygote import Zygote
 from tests.servers import die_with_parent
 
 CHARGERS = 6  # all of them connect anew in every life of a server
-MOST_ARRIVALS = 2  # at the point that was armed
 SWEEPER_ARRIVALS = 6  # at whichever points a sweeper reaches
 PATIENCE_SECONDS = 1.0  # then any point that is still wanted will do
 RESTLESS_SECONDS = 20.0  # nothing reaches a wanted point any more
@@ -128,10 +127,10 @@ class Lane:
         wanted = self.wanted()
         if SWEEPERS in wanted and self.rng.random() < 2 / len(wanted):
             return await self._kill_sweeper()
-        names = [name for name in NAMES if number_of(name) in wanted]
-        chosen = self.rng.sample(names, -(-len(names) // 2))
+        names = self._most_wanted_first()
+        chosen = names[: -(-len(names) // 2)]
         self.board.disarm()
-        self.board.arm({name: self.rng.randint(1, MOST_ARRIVALS) for name in chosen})
+        self.board.arm(dict.fromkeys(chosen, 1))
         await self.start("server")
         if not await self._until(self._server_is_dead, PATIENCE_SECONDS):
             self.board.arm(dict.fromkeys(names, 1))
@@ -139,6 +138,13 @@ class Lane:
                 self._give_up(wanted)
                 return False
         return self._count(self.board.died_at())
+
+    def _most_wanted_first(self) -> list[str]:
+        """Names of points by the kills that they lack: what is seldom reached is not left for the end."""
+        lacks = {number: wanted - self.killed[number] for number, wanted in self.order.wanted.items()}
+        names = [name for name in NAMES if lacks.get(number_of(name), 0) > 0]
+        self.rng.shuffle(names)
+        return sorted(names, key=lambda name: lacks[number_of(name)], reverse=True)
 
     async def _kill_sweeper(self) -> bool:
         """Two sweepers at work and no wake-ups: the second one dies somewhere, sometimes the server with it."""

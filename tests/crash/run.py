@@ -1,6 +1,6 @@
 """The crash campaign: `make crash`, one line: `goal | runs | breaks | seed | seconds`.
 
-Two lanes kill servers at every point of the table (points.py) while payments run; a run is one kill.
+Three lanes kill servers at every point of the table (points.py) while payments run; a run is one kill.
 """
 
 import argparse
@@ -25,14 +25,14 @@ from tests.crash.mutants import MUTANTS
 from tests.crash.network import LISTENS, OCPI, POLLS, network
 from tests.crash.points import NUMBERS
 
-DOORS = ((LISTENS, POLLS), (LISTENS, OCPI, POLLS))  # of each lane, charger by charger in turn
+DOORS = ((LISTENS, POLLS), (OCPI, LISTENS), (OCPI, POLLS))  # of each lane, charger by charger in turn
 MOST_CHARGERS = 16
 SHOWN = 10  # breaks that are told in full
 _FAULT = re.compile(r"\S+ \S+ (ERROR|CRITICAL) ")
 
 # In seconds. Only waiting is shortened: energy flows in real time.
 TIMERS = {
-    "SWEEP_INTERVAL_SECONDS": "0.6",
+    "SWEEP_INTERVAL_SECONDS": "1",
     "COMMAND_TIMEOUT_SECONDS": "2",
     "STOP_TIMEOUT_SECONDS": "2",
     "START_TIMEOUT_PLUGGED_SECONDS": "3",
@@ -164,7 +164,7 @@ def _tell_breaks(breaks: list[str], directory: Path) -> None:
 
 
 def _kill_everywhere(stage: Stage, runs_per_point: int, seed: int) -> list[dict[str, Any]]:
-    """The campaign itself: every point, in two lanes at once."""
+    """The campaign itself: every point, in all lanes at once."""
     orders = [
         {"wanted": _share(runs_per_point, lane), "doors": doors, "seed": seed + lane}
         for lane, doors in enumerate(DOORS)
@@ -213,11 +213,16 @@ def _plant_faults(stage: Stage, seed: int) -> list[str]:
 
 
 def _share(runs_per_point: int, lane: int) -> dict[str, int]:
-    """Deal the kills out to the lanes; an odd one goes to the first, those of OCPI's own point to the last."""
-    lanes = len(DOORS)
-    share = dict.fromkeys(NUMBERS, (runs_per_point + lanes - 1 - lane) // lanes)
-    share["F11"] = runs_per_point if lane == lanes - 1 else 0
+    """Deal the kills out to the lanes, those of OCPI's own point to the lanes that have it."""
+    over_ocpi = [number for number, doors in enumerate(DOORS) if OCPI in doors]
+    share = dict.fromkeys(NUMBERS, _dealt(runs_per_point, list(range(len(DOORS))), lane))
+    share["F11"] = _dealt(runs_per_point, over_ocpi, lane)
     return share
+
+
+def _dealt(kills: int, lanes: list[int], lane: int) -> int:
+    """What this lane gets when kills are dealt out one by one."""
+    return len(range(lanes.index(lane), kills, len(lanes))) if lane in lanes else 0
 
 
 if __name__ == "__main__":

@@ -56,18 +56,15 @@ class World:
         ear = WebhookEar(listening, self._rng, faulty=not order.mutant)
         await ear.start()
         await asyncio.to_thread(checks.prepare, ear.url, ocpi=OCPI in order.doors)
-        for name in order.doors:
-            if name == LISTENS:
-                self._doors.append(listening)
-            elif name == POLLS:
-                polling = NativePtp(POLLS, self.url, self.psp, complain=self.complain)
-                self._keep(polling.poll())
-                self._doors.append(polling)
-            else:
-                self._ocpi = OcpiPtp(self.url)
-                await self._lane.start("server")
-                await self._ocpi.open()
-                self._doors.append(self._ocpi)
+        doors: dict[str, Door] = {LISTENS: listening}
+        if POLLS in order.doors:
+            polling = doors[POLLS] = NativePtp(POLLS, self.url, self.psp, complain=self.complain)
+            self._keep(polling.poll())
+        if OCPI in order.doors:
+            self._ocpi = doors[OCPI] = OcpiPtp(self.url)
+            await self._lane.start("server")
+            await self._ocpi.open()
+        self._doors = [doors[name] for name in order.doors]
         for charger in self.chargers:
             self._keep(charger.station.run())
 
