@@ -5,7 +5,7 @@ from typing import Any, Final
 OCPI_LOCATION: Final = "CRASH-OCPI"
 # The party of each location: the platform over OCPI is told of one of them alone.
 LOCATIONS: Final = {"CRASH": "CRA", OCPI_LOCATION: "EMB"}
-DOORS_OF_A_LANE: Final = 4  # every fourth charger stands at the location of the platform over OCPI
+DOORS_OF_A_LANE: Final = 2  # every second charger stands at the location of the platform over OCPI
 POWER_W: Final = 350_000
 PASSWORD: Final = "crash-campaign-0001"
 WEBHOOK_SECRET: Final = "whsec_crash-campaign-secret"

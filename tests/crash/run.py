@@ -25,7 +25,7 @@ from tests.crash.mutants import MUTANTS
 from tests.crash.network import LISTENS, OCPI, POLLS, network
 from tests.crash.points import NUMBERS
 
-DOORS = ((LISTENS, POLLS), (OCPI, LISTENS), (OCPI, POLLS))  # of each lane, charger by charger in turn
+DOORS = ((LISTENS, POLLS), (LISTENS, OCPI), (POLLS, OCPI))  # of each lane, charger by charger in turn
 MOST_CHARGERS = 16
 SHOWN = 10  # breaks that are told in full
 _FAULT = re.compile(r"\S+ \S+ (ERROR|CRITICAL) ")
