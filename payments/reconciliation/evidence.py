@@ -127,6 +127,8 @@ def _confirmed_minor(payment: Payment, told: Confirmation | None) -> int | None:
         return None
     if payment.excess_returned_minor:
         return None
+    if payment.review == Review.CAPTURED_AFTER_RELEASE and not told.amount_minor:
+        return None  # an older one, matched by hand, says that something was taken
     failed_with_money = told.status == CaptureStatus.FAILED and told.amount_minor > 0
     return None if failed_with_money else told.amount_minor
 

@@ -65,3 +65,14 @@ def test_what_two_agreed_on_before_does_not_count_for_what_comes_next(dora: Clie
     assert "wait for a second person" in press(decider("fred"), payment, amount="20.00")
 
     assert fresh(payment).account.owed_minor == 0
+
+
+def test_nothing_is_not_offered_for_money_that_was_taken_after_the_release(dora: Client) -> None:
+    payment = released()
+    stray = orphan(payment.ptp, amount_minor=70)  # told before what follows
+    told(payment, "FAILED", 0)
+    decisions.match_orphan(stray.pk, payment.pk, actor="anna", reason="x", now=NOW)
+
+    press(dora, payment, amount="0.70")
+
+    assert (fresh(payment).account.owed_minor, fresh(payment).review) == (70, Review.CAPTURED_MORE)
