@@ -102,11 +102,18 @@ def accept_capture(
     return payment
 
 
-def excess_returned(payment_id: uuid.UUID, *, actor: str, reason: str, now: datetime) -> Payment:
-    """The PTP gave back what it took too much. Raises WrongState where it took nothing too much."""
+def excess_returned(
+    payment_id: uuid.UUID, owed_minor: int, *, actor: str, reason: str, now: datetime
+) -> Payment:
+    """The PTP gave back what it took too much: `owed_minor`, as whoever says so saw it.
+
+    Raises WrongState where it took nothing too much, or owes another amount by now.
+    """
     with transaction.atomic():
         payment = locked(payment_id)
-        data = {"amount_minor": payment.account.owed_minor, "reason": reason}
+        if payment.account.owed_minor != owed_minor:
+            raise WrongState(payment.state)
+        data = {"amount_minor": owed_minor, "reason": reason}
         move(payment, states.ExcessReturned(), now=now, actor=actor, data=data)
     return payment
 

@@ -134,7 +134,7 @@ def _confirmed(account: Account, event: Event, now: datetime, timers: Timers) ->
         taken = event.amount_minor > 0
         return (replace(account, review=Review.CAPTURED_AFTER_RELEASE) if taken else account), ()
     if account.state not in CONFIRMABLE:
-        known = event.first and event.same_currency and event.amount_minor == _taken_minor(account)
+        known = event.first and event.same_currency and event.amount_minor in _taken_minor(account)
         return (account if known else replace(account, review=Review.CONFIRMED_TWICE)), ()
     if not event.same_currency:
         return replace(account, review=Review.CURRENCY_DIFFERS), ()
@@ -143,9 +143,9 @@ def _confirmed(account: Account, event: Event, now: datetime, timers: Timers) ->
     return _book(account, event), ()
 
 
-def _taken_minor(account: Account) -> int:
-    """What the PTP took in all, as staff booked it before it said so itself."""
-    return account.captured_minor + account.owed_minor
+def _taken_minor(account: Account) -> tuple[int, int]:
+    """What the PTP may say that it took, where staff booked it before: all of it, or what is left of it."""
+    return account.captured_minor + account.excess_minor, account.captured_minor + account.owed_minor
 
 
 def _adds_up(account: Account, event: Confirmed) -> bool:

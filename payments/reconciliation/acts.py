@@ -58,8 +58,10 @@ def tell_again(payment_id: uuid.UUID, *, actor: str, now: datetime) -> None:
     """Tell the PTP once more what it has not answered: a capture, a release or a refund. Raises WrongState."""
     with transaction.atomic():
         payment = settlement.locked(payment_id)
+        data: dict[str, Any] = {"state": payment.state}
         if payment.state == PaymentState.REFUNDING:
             decisions.tell_refund_again(payment_id, now=now)
+            data["refunded_minor"] = payment.refunded_minor  # before it: tells one refund from the next
         else:
             decisions.send_again(payment_id, now=now)
         note(
@@ -68,7 +70,7 @@ def tell_again(payment_id: uuid.UUID, *, actor: str, now: datetime) -> None:
             actor=actor,
             now=now,
             payment=payment,
-            data={"state": payment.state},
+            data=data,
         )
 
 

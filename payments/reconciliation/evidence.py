@@ -108,7 +108,8 @@ def _judged(payment: Payment, told: Confirmation | None, lines: list[SettlementL
     review = Review(payment.review)
     confirmed_minor = _confirmed_minor(payment, told) if review in _CONFIRMED else None
     paid_minor = _paid_minor(payment, lines)
-    key = f"{review}:{told.pk if told else ''}:{paid_minor}:{payment.captured_minor}:{payment.account.owed_minor}"
+    booked = f"{payment.captured_minor}:{payment.excess_minor}:{payment.excess_returned_minor}"
+    key = f"{review}:{told.pk if told else ''}:{paid_minor}:{booked}"
     if confirmed_minor is not None:
         agreed = paid_minor in (None, confirmed_minor)
         return Evidence(Source.CONFIRMATION, confirmed_minor, key) if agreed else Evidence(key=key)
@@ -118,9 +119,16 @@ def _judged(payment: Payment, told: Confirmation | None, lines: list[SettlementL
 
 
 def _confirmed_minor(payment: Payment, told: Confirmation | None) -> int | None:
-    """Return what the newest confirmation says, None where it contradicts itself or what is booked."""
+    """Return what the newest confirmation says, None where it contradicts itself or what is booked.
+
+    Once an excess has come back, it does not say whether that is still counted.
+    """
     if told is None or told.currency != payment.currency or told.amount_minor < payment.captured_minor:
         return None
+    if payment.excess_returned_minor:
+        return None
+    if payment.review == Review.CAPTURED_AFTER_RELEASE and not told.amount_minor:
+        return None  # an older one, matched by hand, says that something was taken
     failed_with_money = told.status == CaptureStatus.FAILED and told.amount_minor > 0
     return None if failed_with_money else told.amount_minor
 
@@ -137,15 +145,16 @@ def _with_decisions(found: Evidence, payment: Payment, decided: list[Decision], 
     tried, asked = False, None
     for decision in decided:
         if decision.act == Decision.Act.SENT_AGAIN:
-            tried = tried or _in_vain(decision, payment.state, now - patience)
+            tried = tried or _in_vain(decision, payment, now - patience)
         else:
             asked = _asked(decision) if decision.data.get("evidence") == found.key else None
     return replace(found, tried=tried, asked=asked)
 
 
-def _in_vain(decision: Decision, state: str, before: datetime) -> bool:
-    """Whether the PTP was told again of the same thing and has had its time."""
-    return decision.data.get("state") == PaymentState(state) and decision.at <= before
+def _in_vain(decision: Decision, payment: Payment, before: datetime) -> bool:
+    """Whether the PTP was told again of the same thing and has had its time; another refund is another thing."""
+    same = decision.data.get("refunded_minor", payment.refunded_minor) == payment.refunded_minor
+    return same and decision.data.get("state") == PaymentState(payment.state) and decision.at <= before
 
 
 def _asked(decision: Decision) -> Asked:

@@ -169,7 +169,7 @@ class TestReceipt:
         decisions.accept_capture(payment.pk, 7000, actor="dora", reason="x", now=timezone.now())
         payment.refresh_from_db()
         taken = text(show(payment))
-        decisions.excess_returned(payment.pk, actor="dora", reason="x", now=timezone.now())
+        decisions.excess_returned(payment.pk, 6000, actor="dora", reason="x", now=timezone.now())
         payment.refresh_from_db()
 
         assert "70.00 € was charged to your card." in taken

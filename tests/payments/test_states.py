@@ -224,6 +224,15 @@ def test_only_the_first_confirmation_repeats_what_staff_booked_before_it() -> No
     assert other.review is second.review is Review.CONFIRMED_TWICE
 
 
+def test_a_first_confirmation_may_count_what_has_come_back_meanwhile() -> None:
+    over, _ = moved(capturing(), states.CaptureAccepted(1300))
+    back, _ = moved(over, states.ExcessReturned())
+
+    for amount_minor in (1300, 1234):  # all that was taken; what is left of it
+        after, _ = moved(back, confirmed(CaptureStatus.SUCCESS, amount_minor, first=True))
+        assert after == back
+
+
 def test_closing_a_review_asks_next_for_what_is_open_or_owed() -> None:
     over = account(
         PaymentState.CAPTURED, due_minor=9, captured_minor=9, excess_minor=1, review=Review.CONFIRMED_TWICE

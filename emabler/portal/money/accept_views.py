@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from emabler.portal.money import words
-from emabler.portal.money.act_views import CHANGED, may_decide
+from emabler.portal.money.act_views import CHANGED, is_older, may_decide
 from emabler.portal.money.forms import AcceptForm, ReasonForm
 from emabler.portal.money.payment_page import find_payment
 from emabler.portal.money.views import payment_context
@@ -63,12 +63,16 @@ def returned(request: HttpRequest, payment_id: uuid.UUID) -> HttpResponse:
     owed_minor = payment.account.owed_minor
     if not form.is_valid():
         messages.error(request, "Say why, so that others understand it later.")
-    elif not owed_minor:
+    elif not owed_minor or is_older(request, payment):
         messages.error(request, CHANGED)
     else:
-        actor, reason = request.user.get_username(), form.cleaned_data["reason"]
-        decisions.excess_returned(payment_id, actor=actor, reason=reason, now=timezone.now())
-        messages.success(request, f"{words.money(owed_minor, payment.currency)} are back.")
+        facts = {"actor": request.user.get_username(), "reason": form.cleaned_data["reason"]}
+        try:
+            decisions.excess_returned(payment_id, owed_minor, now=timezone.now(), **facts)
+        except WrongState:
+            messages.error(request, CHANGED)
+        else:
+            messages.success(request, f"{words.money(owed_minor, payment.currency)} are back.")
     return redirect("portal:money-payment", payment_id)
 
 

@@ -43,17 +43,17 @@ def do(request: HttpRequest, kind: str, key: str) -> HttpResponse:
     act = request.POST.get("act", "")
     if item is None:
         messages.success(request, GONE)
-    elif act not in (item.act, Act.CLOSE) or _is_older(request, item):
+    elif act not in (item.act, Act.CLOSE) or is_older(request, item.payment):
         messages.error(request, CHANGED)
     else:
         _carry_out(request, item, Act(act))
     return _back(request)
 
 
-def _is_older(request: HttpRequest, item: Item) -> bool:
+def is_older(request: HttpRequest, payment: Payment | None) -> bool:
     """Whether the page was shown before the last change: a form that is sent twice acts once."""
     seen = request.POST.get("seen_events", "")
-    return bool(seen) and item.payment is not None and seen != str(item.payment.event_count)
+    return bool(seen) and payment is not None and seen != str(payment.event_count)
 
 
 def _carry_out(request: HttpRequest, item: Item, act: Act) -> None:
@@ -94,9 +94,9 @@ def _write_off(item: Item, *, actor: str, reason: str) -> str:
 
 def _returned(item: Item, *, actor: str, reason: str) -> str:
     assert item.payment is not None
-    amount = words.money(item.payment.account.owed_minor, item.payment.currency)
-    decisions.excess_returned(item.payment.pk, actor=actor, reason=reason, now=timezone.now())
-    return f"{amount} are back."
+    owed_minor = item.payment.account.owed_minor
+    decisions.excess_returned(item.payment.pk, owed_minor, actor=actor, reason=reason, now=timezone.now())
+    return f"{words.money(owed_minor, item.payment.currency)} are back."
 
 
 def _released(item: Item, *, actor: str, reason: str) -> str:

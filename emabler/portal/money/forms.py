@@ -133,7 +133,8 @@ class AcceptForm(ReasonForm):
         minor = found.asked.amount_minor if found.asked else found.amount_minor
         amount = "" if minor is None else money_string(minor, payment.currency)
         super().__init__(data, initial={"seen": found.key, "amount": amount}, auto_id="accept_%s")
-        self.fields["amount"].label = f"Captured in all, in {payment.currency}; 0 for nothing"
+        back = ", less what was too much and is back" if payment.excess_returned_minor else ""
+        self.fields["amount"].label = f"Captured in all{back}, in {payment.currency}; 0 for nothing"
         if found.amount_minor is not None:
             self.fields["amount"].widget = forms.HiddenInput()
 

@@ -96,6 +96,8 @@ def test_what_cannot_be_printed_is_left_out() -> None:
         ("", ""),
         ("no key!", ""),
         ("MFk", ""),
+        ("MFkwEwYHKoZIzj0CAQ\u00fc=", ""),
+        ("\u2013 none \u2013", ""),
         ("30" * 250, ""),  # as long as a configuration value can be: its end may be missing
     ],
 )

@@ -145,6 +145,17 @@ class TestOneAct:
         assert inbox.act_for(flagged(release, Review.UNRELEASED)) is Act.TELL_AGAIN
         assert inbox.act_for(flagged(refunded, Review.UNREFUNDED)) is Act.TELL_AGAIN
 
+    def test_the_next_refund_is_told_again_before_a_person_is_asked(self, settings) -> None:
+        settings.CONFIRMATION_WARN_SECONDS = 0
+        payment = captured(**HOOK)
+        for _ in range(2):
+            decisions.refund(payment.pk, 100, actor="anna", reason="x", now=NOW)
+            payment = flagged(payment, Review.UNREFUNDED)
+            assert inbox.act_for(payment, evidence_of([payment], now=NOW)[payment.pk]) is Act.TELL_AGAIN
+            acts.tell_again(payment.pk, actor="anna", now=NOW)
+            assert inbox.act_for(payment, evidence_of([payment], now=NOW)[payment.pk]) is Act.REFUNDED
+            decisions.acknowledge_refund(payment.pk, now=NOW)
+
     def test_what_is_open_is_written_off(self) -> None:
         assert inbox.act_for(flagged(told(due(), "FAILED", 0), Review.CAPTURE_FAILED)) is Act.WRITE_OFF
         assert (
