@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 
 from payments.models import Confirmation, Payment, Ptp, SettlementLine
 from payments.reconciliation.match import (
+    SETTLED,
     Ageing,
     Booked,
     Facts,
@@ -117,6 +118,11 @@ class Position:
     def ageing(self) -> Ageing:
         """Its age bucket."""
         return ageing_of(self.days_due)
+
+    def stands_so(self, standing: str, age: str) -> bool:
+        """Whether it is of this standing and age, where they are given; an age is of what is not settled."""
+        aged = self.ageing.name == age and self.standing not in SETTLED
+        return (not standing or self.standing == standing) and (not age or aged)
 
 
 def patience() -> timedelta:

@@ -8,7 +8,9 @@ import csv
 import io
 import re
 import uuid
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import IO, Any, Final
@@ -17,7 +19,7 @@ from zoneinfo import ZoneInfo
 import xlsxwriter
 from django.db.models import Q
 
-from payments.models import Payment, Receipt
+from payments.models import CreditNote, Payment, Receipt
 from payments.reconciliation.books import Period, Position, day_at, payments_of, positions_of
 from sessions_app.models import CDR
 from tariffs.engine.money import from_minor, minor_digits
@@ -50,8 +52,12 @@ COLUMNS: Final = (
     "open",
     "written_off",
     "refunded",
+    "credited_net",
+    "credited_vat",
+    "credited_gross",
     "owed_back",
     "receipt_number",
+    "credit_note_numbers",
     "state",
     "standing",
 )
@@ -59,8 +65,24 @@ _FORMULA: Final = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
-def rows(period: Period, *, now: datetime) -> Iterator[list[Row]]:
-    """Yield the rows of a period in chunks, the oldest first. Six queries a chunk."""
+@dataclass(slots=True)
+class _Credited:
+    """What the credit notes of a payment give back, in minor units."""
+
+    numbers: list[str] = field(default_factory=list)
+    net_minor: int = 0
+    gross_minor: int = 0
+
+
+def rows(period: Period, *, now: datetime, standing: str = "", age: str = "") -> Iterator[list[Row]]:
+    """Yield the rows of a period in chunks, the oldest first; of a standing and an age, where given.
+
+    Eight queries a chunk.
+    """
+
+    def chosen(position: Position) -> bool:
+        return position.stands_so(standing, age)
+
     after: tuple[datetime, uuid.UUID] | None = None
     wanted = payments_of(period).order_by("settled_at", "pk")
     wanted = wanted.select_related("session__evse__site", "terminal", "ptp").defer(
@@ -74,7 +96,7 @@ def rows(period: Period, *, now: datetime) -> Iterator[list[Row]]:
         last = payments[-1]
         assert last.settled_at is not None
         after = last.settled_at, last.pk
-        yield _chunk([payment for payment in payments if _is_of(payment, period)], now)
+        yield _chunk([payment for payment in payments if _is_of(payment, period)], now, chosen)
 
 
 def _beyond(settled_at: datetime, pk: uuid.UUID) -> Q:
@@ -87,7 +109,7 @@ def _is_of(payment: Payment, period: Period) -> bool:
     return period.first <= day_at(payment.settled_at, payment.session.time_zone) <= period.last
 
 
-def _chunk(payments: list[Payment], now: datetime) -> list[Row]:
+def _chunk(payments: list[Payment], now: datetime, chosen: Callable[[Position], bool]) -> list[Row]:
     if not payments:
         return []
     sessions = [payment.session_id for payment in payments]
@@ -97,14 +119,35 @@ def _chunk(payments: list[Payment], now: datetime) -> list[Row]:
     bills: dict[uuid.UUID | None, CDR] = {cdr.session_id: cdr for cdr in cdrs}
     receipts = Receipt.objects.filter(payment__in=payments).only("payment", "year", "number")
     numbers = {receipt.payment_id: receipt.full_number for receipt in receipts}
+    credited = _credited(payments)
     standings = positions_of([payment.pk for payment in payments], now=now)
     return [
-        _row(payment, bills.get(payment.session_id), numbers.get(payment.pk, ""), standings[payment.pk])
+        _row(
+            payment,
+            bills.get(payment.session_id),
+            standings[payment.pk],
+            receipt_number=numbers.get(payment.pk, ""),
+            credited=credited[payment.pk],
+        )
         for payment in payments
+        if chosen(standings[payment.pk])
     ]
 
 
-def _row(payment: Payment, cdr: CDR | None, receipt_number: str, position: Position) -> Row:
+def _credited(payments: list[Payment]) -> dict[uuid.UUID, _Credited]:
+    found: dict[uuid.UUID, _Credited] = defaultdict(_Credited)
+    notes = CreditNote.objects.filter(payment__in=payments).select_related("cdr").order_by("pk")
+    for note in notes.only("payment", "year", "number", "cdr__total_excl_minor", "cdr__total_incl_minor"):
+        sums = found[note.payment_id]
+        sums.numbers.append(note.full_number)
+        sums.net_minor -= note.cdr.total_excl_minor
+        sums.gross_minor -= note.cdr.total_incl_minor
+    return found
+
+
+def _row(
+    payment: Payment, cdr: CDR | None, position: Position, *, receipt_number: str, credited: _Credited
+) -> Row:
     session = payment.session
     assert session is not None
 
@@ -132,8 +175,12 @@ def _row(payment: Payment, cdr: CDR | None, receipt_number: str, position: Posit
         money(payment.open_minor),
         money(payment.written_off_minor),
         money(payment.refunded_minor),
+        money(credited.net_minor),
+        money(credited.gross_minor - credited.net_minor),
+        money(credited.gross_minor),
         money(payment.account.owed_minor),
         receipt_number,
+        "; ".join(credited.numbers),
         payment.state,
         str(position.standing),
     ]
@@ -191,7 +238,7 @@ def harmless(text: str) -> str:
 # --- XLSX -----------------------------------------------------------------------------------------
 
 
-def write_xlsx(out: IO[bytes], period: Period, *, now: datetime) -> None:
+def write_xlsx(out: IO[bytes], period: Period, *, now: datetime, standing: str = "", age: str = "") -> None:
     """Write a workbook of one sheet: amounts are numbers with their currency's digits, everything else text."""
     options: dict[str, Any] = {
         "constant_memory": True,
@@ -208,7 +255,7 @@ def write_xlsx(out: IO[bytes], period: Period, *, now: datetime) -> None:
         sheet.set_column(0, len(COLUMNS) - 1, 14)
         formats = _Formats(book)
         number = 0
-        for chunk in rows(period, now=now):
+        for chunk in rows(period, now=now, standing=standing, age=age):
             for row in chunk:
                 number += 1
                 _write(sheet, number, row, formats)

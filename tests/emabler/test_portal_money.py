@@ -249,6 +249,16 @@ class TestExports:
         (row,) = csv.DictReader(io.StringIO(b"".join(response).decode()))
         assert row["authorization_reference"] == payment.authorization_reference
 
+    def test_the_csv_has_what_the_list_shows(self, vera: Client) -> None:
+        matched, waiting = captured(), due()
+
+        def exported(query: str) -> list[str]:
+            body = b"".join(vera.get(f"/money/payments/export.csv?{query}")).decode()
+            return [row["authorization_reference"] for row in csv.DictReader(io.StringIO(body))]
+
+        assert exported("standing=matched") == [matched.authorization_reference]
+        assert exported("age=FRESH") == [waiting.authorization_reference]
+
     def test_the_xlsx_is_a_workbook(self, vera: Client) -> None:
         captured()
 

@@ -26,11 +26,12 @@ reader = cast(Callable[[View], View], staff)
 @reader
 @require_safe
 def export_csv(request: HttpRequest) -> HttpResponseBase:
-    """Send the payments of a period as CSV, while they are being read."""
-    period = _wanted(request)
-    if period is None:
+    """Send the payments that the filter shows as CSV, while they are being read."""
+    form = _wanted(request)
+    if form is None:
         return _refused(request)
-    chunks = export.rows(period, now=timezone.now())
+    period = form.period()
+    chunks = export.rows(period, now=timezone.now(), **_stands(form))
     response = StreamingHttpResponse(_csv(chunks), content_type="text/csv; charset=utf-8")
     return _named(response, period, "csv")
 
@@ -47,15 +48,16 @@ async def _csv(chunks: Iterator[list[export.Row]]) -> AsyncIterator[bytes]:
 @reader
 @require_safe
 def export_xlsx(request: HttpRequest) -> HttpResponseBase:
-    """Send the payments of a period as XLSX, from a file that is gone afterwards."""
-    period = _wanted(request)
-    if period is None:
+    """Send the payments that the filter shows as XLSX, from a file that is gone afterwards."""
+    form = _wanted(request)
+    if form is None:
         return _refused(request)
+    period = form.period()
     if payments_of(period).count() > export.MOST_XLSX_ROWS:
         messages.error(request, f"More than {export.MOST_XLSX_ROWS} payments: export them as CSV.")
         return redirect("portal:money-payments")
     file = tempfile.TemporaryFile()  # noqa: SIM115  (closed when it has been sent)
-    export.write_xlsx(file, period, now=timezone.now())
+    export.write_xlsx(file, period, now=timezone.now(), **_stands(form))
     file.seek(0)
     kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     return _named(StreamingHttpResponse(_sent(file), content_type=kind), period, "xlsx")
@@ -67,9 +69,13 @@ async def _sent(file: IO[bytes]) -> AsyncIterator[bytes]:
             yield chunk
 
 
-def _wanted(request: HttpRequest) -> Period | None:
+def _wanted(request: HttpRequest) -> BooksFilter | None:
     form = BooksFilter(said(request.GET), today=timezone.now().date())
-    return form.period() if form.is_valid() else None
+    return form if form.is_valid() else None
+
+
+def _stands(form: BooksFilter) -> dict[str, str]:
+    return {name: form.cleaned_data[name] for name in ("standing", "age")}
 
 
 def _refused(request: HttpRequest) -> HttpResponse:

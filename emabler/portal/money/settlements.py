@@ -20,7 +20,7 @@ from emabler.portal.words import review as review_text
 from payments.models import CreditNote, Payment, Receipt
 from payments.receipts import formats
 from payments.reconciliation.books import Position, positions_of
-from payments.reconciliation.match import SETTLED, Ageing, Standing
+from payments.reconciliation.match import Ageing, Standing
 from payments.reconciliation.summary import DayLine, Summary, Sums
 
 LINES_SHOWN: Final = 62  # two terminals for a month; more takes a filter
@@ -172,12 +172,7 @@ def _day_row(line: DayLine, query: dict[str, str]) -> DayRow:
 
 def chosen(positions: Iterable[Position], standing: str, age: str) -> list[Position]:
     """Return those of a standing and of an age, the newest day first; an age is of what is not settled."""
-    found = [
-        each
-        for each in positions
-        if (not standing or each.standing == standing)
-        and (not age or (each.ageing.name == age and each.standing not in SETTLED))
-    ]
+    found = [each for each in positions if each.stands_so(standing, age)]
     return sorted(found, key=lambda each: each.day, reverse=True)
 
 
