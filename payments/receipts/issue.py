@@ -5,6 +5,7 @@ What was captured, released or refunded and the EFT data are payment rows, shown
 
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
@@ -18,7 +19,7 @@ RENDER_TASK = "payments.tasks.render_receipt"
 
 def issue(payment: Payment, cdr: CDR, now: datetime) -> Receipt:
     """Issue the receipt inside the caller's transaction and wake the task that renders its PDF."""
-    number = _next_number(now)
+    number = _next_number(now, cdr.time_zone)
     failpoint("F25_receipt_in_tx")
     receipt = Receipt.objects.create(
         payment=payment, issued_at=now, document=document(payment, cdr), **number
@@ -40,22 +41,23 @@ def issue_credit_note(payment: Payment, credit: CDR, *, actor: str, reason: str,
             "corrects": payment.receipt.full_number,
             "reason": reason,
         },
-        **_next_number(now),
+        **_next_number(now, credit.time_zone),
     )
 
 
-def _next_number(now: datetime) -> dict[str, Any]:
-    """Take the seller's next number of the year.
+def _next_number(now: datetime, zone: str) -> dict[str, Any]:
+    """Take the seller's next number of the year: that of the date on the document, which is the site's.
 
     The counter's row stays locked until commit, so numbers are gapless: a document that is rolled back gives
     its number back.
     """
     seller = settings.SELLER["vat_id"] or settings.SELLER["name"] or "-"
-    counter, _ = ReceiptCounter.objects.get_or_create(seller=seller, year=now.year)
+    year = now.astimezone(ZoneInfo(zone)).year
+    counter, _ = ReceiptCounter.objects.get_or_create(seller=seller, year=year)
     counter = ReceiptCounter.objects.select_for_update().get(pk=counter.pk)
     counter.last_number += 1
     counter.save(update_fields=["last_number"])
-    return {"seller": seller, "year": now.year, "number": counter.last_number}
+    return {"seller": seller, "year": year, "number": counter.last_number}
 
 
 def document(payment: Payment, cdr: CDR) -> dict[str, Any]:

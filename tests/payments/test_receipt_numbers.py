@@ -57,7 +57,8 @@ class TestOneAfterTheOther:
         assert [number for *_, number in series()] == [1, 2, 3, 4, 5, 6]
 
     def test_a_year_begins_anew_and_so_does_another_seller(self, settings: Any) -> None:
-        for at in (datetime(2026, 12, 31, 23, 59, tzinfo=UTC), datetime(2027, 1, 1, 0, 1, tzinfo=UTC)):
+        # Helsinki: the date on the receipt is that of the site.
+        for at in (datetime(2026, 12, 31, 21, 59, tzinfo=UTC), datetime(2026, 12, 31, 22, 1, tzinfo=UTC)):
             settlement.settle(ended(at=at).pk, now=at)
         settings.SELLER = {**product.SELLER, "vat_id": "SE00000000"}
         settlement.settle(ended().pk, now=datetime(2027, 1, 2, tzinfo=UTC))
