@@ -11,8 +11,10 @@ from django.conf import settings
 from chargers import commands
 from chargers.failpoints import failpoint
 from chargers.models import Transaction
+from chargers.prepared import insert
 from sessions_app import cdr, judging
-from sessions_app.models import Session
+from sessions_app.meter_story import Story
+from sessions_app.models import Session, SessionEvent
 from sessions_app.states import Alert, Effect, SessionState
 
 NO_ANSWER = "charger does not answer in"
@@ -72,12 +74,31 @@ def _close_books(session: Session, now: datetime, actor: str) -> None:
         session.needs_review = "; ".join(story.doubts)[:200]
     if not cdr.is_charged(story):
         session.cost_incl_minor = session.cost_excl_minor = 0
+        _keep_doubts(session, story, now)
         return
     record = cdr.issue(session, transaction, story, now)
     session.cost_incl_minor = record.total_incl_minor
     session.cost_excl_minor = record.total_excl_minor
     if record.total_incl_minor == session.limit_minor and session.limit_reached_at is None:
         session.limit_reached_at = session.ended_at
+
+
+def _keep_doubts(session: Session, story: Story, now: datetime) -> None:
+    """No CDR will tell what was dropped, and why: the journal does."""
+    if not story.doubts:
+        return
+    session.event_count += 1
+    doubted = SessionEvent(
+        session=session,
+        number=session.event_count,
+        at=now,
+        kind="MeterDoubted",
+        state_before=session.state,
+        state_after=session.state,
+        actor="system",
+        data={"doubts": "; ".join(story.doubts)},
+    )
+    insert(doubted)
 
 
 def _ask_review(session: Session, now: datetime, actor: str) -> None:

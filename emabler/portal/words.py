@@ -95,6 +95,7 @@ EVENTS: Final[dict[str, str]] = {
     "Flagged": "Flagged for review",
     "ReviewClosed": "Review closed",
     "CloseAsked": "Ended in the books",
+    "MeterDoubted": "Meter values in doubt, nothing billed",
     "LateStop": "Charger told its own end, after ours",
     "MessageLost": "A message of the charger was not applied",
 }

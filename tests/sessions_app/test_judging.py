@@ -12,7 +12,7 @@ from chargers.models import Transaction
 from payments import settlement
 from payments.states import PaymentState, Review
 from sessions_app.judging import NO_START_VALUE, PLACEHOLDER, UNREADABLE_FINAL_VALUE
-from sessions_app.models import CDR
+from sessions_app.models import CDR, SessionEvent
 from tests import builders
 from tests.builders import Running
 
@@ -96,6 +96,9 @@ def test_without_start_value_and_samples_nothing_proves_any_energy() -> None:
 
     assert not CDR.objects.exists()
     assert (made.payment.state, made.payment.review) == (PaymentState.RELEASING, Review.METER_DOUBT)
+    kept = SessionEvent.objects.get(kind="MeterDoubted")
+    assert NO_START_VALUE in kept.data["doubts"]
+    assert kept.number == made.session.event_count
 
 
 def test_without_a_start_value_it_counts_from_the_first_sample() -> None:
