@@ -9,7 +9,6 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from chargers.admin import ReadOnlyAdmin
-from payments import outbox
 from payments.models import (
     ApiKey,
     Confirmation,
@@ -34,6 +33,7 @@ from payments.models import (
     StoredToken,
     Terminal,
 )
+from payments.reconciliation import acts
 from sessions_app.admin import ReadOnlyInline
 from tariffs.engine.money import money_string
 
@@ -232,8 +232,9 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
     def send_again(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> None:
         """Make each chosen message due as if it had never failed, with the newest content."""
         chosen = list(queryset)
+        actor = f"{request.user.get_username()} (admin)"
         for message in chosen:
-            outbox.replay(message, now=timezone.now())
+            acts.send_message_again(message.pk, actor=actor, now=timezone.now())
         messages.success(request, f"{len(chosen)} messages are on their way.")
 
 

@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from emabler.portal.ocpi import outbox
-from payments.models import OcpiCommand, OutboxMessage, Payment, Ptp
+from payments.models import Decision, OcpiCommand, OutboxMessage, Payment, Ptp
 from tests import builders
 from tests.emabler.ocpi_cast import CHANGE, HOSTILE, connection, outgoing, staff
 from tests.emabler.tariff_forms import text
@@ -126,6 +126,7 @@ def test_a_message_is_sent_again_in_the_name_of_who_asked(operator: Client) -> N
     entry = LogEntry.objects.get()
     assert (entry.user.get_username(), entry.object_id) == ("olga", str(message.pk))
     assert "Sent again" in entry.get_change_message()
+    assert Decision.objects.get(act="SENT_AGAIN").subject == f"message:{message.pk}"
 
 
 def test_everything_of_one_ptp_is_sent_again_and_nothing_of_another(operator: Client) -> None:
@@ -154,6 +155,9 @@ def test_giving_up_needs_a_reason_and_keeps_it(operator: Client) -> None:
     assert message.state == State.GIVEN_UP
     assert message.last_error == "given up by olga: they settled it by phone"
     assert "they settled it by phone" in LogEntry.objects.get().get_change_message()
+    kept = Decision.objects.get()
+    assert (kept.act, kept.actor, kept.reason) == ("CLOSED", "olga", "they settled it by phone")
+    assert kept.subject == f"message:{message.pk}"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from chargers.models import Command, CommandAction
 from payments import decisions
-from payments.models import ApiKey, OutboxMessage, Payment
+from payments.models import ApiKey, Decision, OutboxMessage, Payment
 from payments.reconciliation import files, refunds
 from sessions_app.models import Session
 from sessions_app.states import SessionState
@@ -143,6 +143,8 @@ def test_a_message_that_was_given_up_is_sent_again(admin_client: Client, paid: P
 
     message.refresh_from_db()
     assert (message.state, message.attempts) == (OutboxMessage.State.DUE, 0)
+    kept = Decision.objects.get()
+    assert (kept.act, kept.actor, kept.subject) == ("SENT_AGAIN", "admin (admin)", f"message:{message.pk}")
 
 
 def test_a_key_is_revoked_and_its_hash_never_shown(admin_client: Client) -> None:

@@ -10,7 +10,8 @@ from django.db.models import Q
 from emabler.portal.ocpi import words
 from emabler.portal.ocpi.changes import journal
 from payments import circuit, outbox
-from payments.models import OutboxMessage, Ptp
+from payments.models import Decision, OutboxMessage, Ptp
+from payments.reconciliation.acts import note, subject_of
 
 
 def send_again(message_pk: uuid.UUID, *, user: Any, now: datetime) -> OutboxMessage:
@@ -19,6 +20,7 @@ def send_again(message_pk: uuid.UUID, *, user: Any, now: datetime) -> OutboxMess
     with transaction.atomic():
         _let_ask(message.ptp, now)
         outbox.replay(message, now=now)
+        _note(Decision.Act.SENT_AGAIN, message, user=user, now=now)
         journal(message, user, f"Sent again: {words.topic(message.topic)} {message.subject}.")
     return message
 
@@ -47,8 +49,15 @@ def give_up(message_pk: uuid.UUID, reason: str, *, user: Any, now: datetime) -> 
         waiting = OutboxMessage.objects.filter(free, pk=message_pk, state=OutboxMessage.State.DUE)
         if not waiting.update(state=OutboxMessage.State.GIVEN_UP, last_error=said):
             return False
+        _note(Decision.Act.CLOSED, message, user=user, now=now, reason=reason)
         journal(message, user, f"Given up, {words.topic(message.topic)} {message.subject}: {reason}")
     return True
+
+
+def _note(act: Decision.Act, message: OutboxMessage, *, user: Any, now: datetime, reason: str = "") -> None:
+    """Keep it also where nobody can take it away: a message may be what a PTP captures by."""
+    data = {"topic": message.topic, "about": message.subject, "error": message.last_error}
+    note(act, subject_of(message), actor=user.get_username(), now=now, reason=reason, data=data)
 
 
 def _let_ask(ptp: Ptp, now: datetime) -> None:
