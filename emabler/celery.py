@@ -44,6 +44,10 @@ def _plan_sweeps(sender: Celery, **_: object) -> None:
             "schedule": 6 * 3600.0,
         },
     }
+    for each in sender.conf.beat_schedule.values():
+        # A sweep that no worker took until the next one is due is not needed any more. Without that, a worker
+        # that comes back late finds hundreds of them before what people wait for.
+        each["options"] = {"expires": each["schedule"]}
 
 
 @signals.task_success.connect

@@ -192,6 +192,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
     if REDIS_URL
     else {"polling_interval": 0.05}
 )
+# A wake-up that was fetched waits for the task before it, though another process may have nothing to do.
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_TIME_LIMIT = 50  # beyond the slowest task: a round of deliveries with a slow peer at its end
 CELERY_TIMEZONE = "UTC"
 
