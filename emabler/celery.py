@@ -4,6 +4,7 @@ A task is only a wake-up for a row. Whatever Redis or a killed worker loses, the
 """
 
 import os
+from typing import Any
 
 from celery import Celery, Task, signals
 from django.conf import settings
@@ -24,7 +25,7 @@ Channel.do_restore = False
 def _plan_sweeps(sender: Celery, **_: object) -> None:
     """Fill the beat table once settings are read; the period is a setting so that journeys run fast."""
     period = settings.SWEEP_INTERVAL_SECONDS
-    sender.conf.beat_schedule = {
+    planned: dict[str, dict[str, Any]] = {
         # Commands nobody answered, or that no socket could take, must tell their session so.
         "expire-commands": {"task": "chargers.tasks.expire_commands", "schedule": period},
         # Session deadlines: start, stop, final meter value, full battery, forgotten transactions.
@@ -44,10 +45,11 @@ def _plan_sweeps(sender: Celery, **_: object) -> None:
             "schedule": 6 * 3600.0,
         },
     }
-    for each in sender.conf.beat_schedule.values():
+    for each in planned.values():
         # A sweep that no worker took until the next one is due is not needed any more. Without that, a worker
         # that comes back late finds hundreds of them before what people wait for.
         each["options"] = {"expires": each["schedule"]}
+    sender.conf.beat_schedule = planned
 
 
 @signals.task_success.connect

@@ -295,7 +295,7 @@ def _note(message: OutboxMessage, result: Delivery, now: datetime) -> None:
             return
         _note_failure(message, result, now)
     # Where nobody was called nothing has gone wrong: it waits, and the portal shows why.
-    level = logging.WARNING if result.called else logging.INFO
+    level = logging.WARNING if result.called else logging.DEBUG
     logger.log(level, "%s for %s not delivered: %s", message.topic, message.ptp.name, result.error)
 
 
