@@ -18,7 +18,7 @@ from tests.crash.psp import Psp
 Body = dict[str, Any]
 CALL_SECONDS = 20.0
 PAUSE_SECONDS = 0.03
-POLL_SECONDS = 0.3
+POLL_SECONDS = 1.0
 CURRENCY = "EUR"
 
 
