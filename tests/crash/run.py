@@ -1,6 +1,6 @@
 """The crash campaign: `make crash`, one line: `goal | runs | breaks | seed | seconds`.
 
-Three lanes kill servers at every point of the table (points.py) while payments run; a run is one kill.
+Five lanes kill servers at every point of the table (points.py) while payments run; a run is one kill.
 """
 
 import argparse
@@ -25,7 +25,13 @@ from tests.crash.mutants import MUTANTS
 from tests.crash.network import LISTENS, OCPI, POLLS, network
 from tests.crash.points import NUMBERS
 
-DOORS = ((LISTENS, POLLS), (LISTENS, OCPI), (POLLS, OCPI))  # of each lane, charger by charger in turn
+DOORS = (  # of each lane, charger by charger in turn
+    (LISTENS, POLLS),
+    (LISTENS, OCPI),
+    (POLLS, OCPI),
+    (LISTENS, OCPI),
+    (LISTENS, POLLS),
+)
 MOST_CHARGERS = 16
 SHOWN = 10  # breaks that are told in full
 _FAULT = re.compile(r"\S+ \S+ (ERROR|CRITICAL) ")
