@@ -84,7 +84,7 @@ requirements: setup ## compile requirements/*.in to pinned and hashed requiremen
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
 	@for set in base dev bench; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-			--no-emit-index-url requirements/$$set.in -o requirements/$$set.txt || exit 1; \
+			requirements/$$set.in -o requirements/$$set.txt || exit 1; \
 	done
 
 clean: ## remove the virtual environment and caches, but no data

@@ -11,9 +11,9 @@ from typing import Any
 
 import httpx
 
+from tests.campaigns.witnesses import Psp
 from tests.chaos.lives import Life
 from tests.chaos.network import TERMINALS, api_key
-from tests.chaos.psp import Psp
 
 Body = dict[str, Any]
 CALL_SECONDS = 20.0

@@ -9,6 +9,7 @@ from typing import Any
 from chargers.simulator import connector, station
 from chargers.simulator.options import Options
 from chargers.simulator.station import SimulatedStation
+from tests.campaigns.witnesses import Delivered
 from tests.chaos.clock import Clock
 from tests.chaos.network import PASSWORD, POWER_W, identity
 
@@ -19,15 +20,6 @@ LONGEST_PAUSE_SECONDS = (
     8.0  # between two attempts to reconnect: calm is shorter than the minute of a patient one
 )
 REMEMBERED = 60  # events of each charger, for the story of what went wrong
-
-
-@dataclass(slots=True)
-class Delivered:
-    """One transaction as its charger knows it; `accepted` is what the server answered to its start."""
-
-    id_tag: str
-    energy_wh: int | None = None
-    accepted: bool | None = None
 
 
 @dataclass(slots=True)

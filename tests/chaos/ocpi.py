@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 
 from payments.simulator.ocpi.wire import read_json
+from tests.campaigns.witnesses import Card
 from tests.chaos.lives import Life
 from tests.chaos.network import OCPI, location_of
-from tests.chaos.psp import Card
 
 Body = dict[str, Any]
 CALL_SECONDS = 60.0  # a tap asks three times before it says that it does not know

@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,12 +15,11 @@ from tests import servers
 
 READY_SECONDS = 30.0
 PAUSE_SECONDS = 0.05
-CONNECTIONS = (
-    200  # two web processes with a pool of 20 each, ten of Celery's, and the dead ones' for a moment
-)
+# Two web processes with a pool of 20 each, ten of Celery's, and the dead ones' for a moment.
+CONNECTIONS = 200
 
 
-class Store:
+class Store(ABC):
     """A server process with a directory and a port of its own."""
 
     name = ""
@@ -60,8 +60,9 @@ class Store:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(number)
 
+    @abstractmethod
     def _answers(self) -> bool:
-        raise NotImplementedError
+        """Whether it takes work."""
 
     def _tail(self) -> str:
         return (self.directory / "log").read_text(encoding="utf-8", errors="replace")[-2000:]

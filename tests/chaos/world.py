@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from tests import servers
+from tests.campaigns.witnesses import Psp
 from tests.chaos import fleet, processes
 from tests.chaos.clock import Clock
 from tests.chaos.doors import NativePtp, WebhookEar
@@ -19,7 +20,6 @@ from tests.chaos.network import LISTENS, OCPI, POLLS, network
 from tests.chaos.ocpi import OcpiPtp
 from tests.chaos.processes import Supervised
 from tests.chaos.proxy import Proxy
-from tests.chaos.psp import Psp
 from tests.chaos.stores import Postgres, Redis
 
 READY_SECONDS = 90.0

@@ -1,27 +1,22 @@
 """What must hold once everything is calm: rows, chargers' logs and effects at the PSP, payment by payment."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
-from itertools import pairwise
 
 from django.db import close_old_connections
 from django.db.models import Q
 
 from chargers.facts import CommandAction
 from chargers.models import Command
-from payments.models import OutboxMessage, Payment, Ptp, Receipt, ReceiptCounter
+from payments.models import OutboxMessage, Payment, Ptp, Receipt
 from payments.settlement import SETTLEMENT_DUE
-from payments.states import LEGAL as LEGAL_PAYMENTS
-from payments.states import WAITING, PaymentState, Review
-from sessions_app.models import CDR, Session
-from sessions_app.states import LEGAL, LIVE, NEVER_STARTED, STOP_ATTEMPTS_BEFORE_REVIEW, SessionState
-from tests.crash.fleet import Charger, Delivered
+from payments.states import WAITING, PaymentState
+from sessions_app.models import Session
+from sessions_app.states import LIVE
+from tests.campaigns.rules import check_numbers, check_payment
+from tests.campaigns.witnesses import Card, Delivered
+from tests.crash.fleet import Charger
 from tests.crash.lives import Life
 from tests.crash.network import LISTENS, OCPI
-from tests.crash.psp import Card
-
-NOTHING_WH = 10  # below, nothing is charged (ZERO_ENERGY_THRESHOLD_WH)
-LATE = "the charger started after the session was over"
 
 
 def prepare(webhook_url: str, *, ocpi: bool) -> None:
@@ -89,16 +84,7 @@ def _check_whole() -> Iterator[str]:
         yield "a waiting payment without a deadline"
     if count := Receipt.objects.filter(pdf__isnull=True).count():
         yield f"{count} receipts without a PDF"
-    yield from _check_numbers()
-
-
-def _check_numbers() -> Iterator[str]:
-    """Receipts are numbered without a gap, each number once."""
-    for counter in ReceiptCounter.objects.all():
-        numbers = Receipt.objects.filter(seller=counter.seller, year=counter.year).order_by("number")
-        listed = list(numbers.values_list("number", flat=True))
-        if listed != list(range(1, counter.last_number + 1)):
-            yield f"receipt numbers have a gap or a twin: {len(listed)} receipts, counter {counter.last_number}"
+    yield from check_numbers()
 
 
 # --- One payment ----------------------------------------------------------------------------------
@@ -120,99 +106,9 @@ def _check_life(
         yield f"{len(payments)} payments for one hold"
         return
     payment, session = payments[0], payments[0].session
-    transaction = delivered.get(session.id_tag)
-    cdrs = list(CDR.objects.filter(session=session))
-    yield from _check_commands(session, starts)
-    yield from _check_journals(payment, session)
-    yield from _check_energy(session, transaction, cdrs)
-    yield from _check_money(payment, cdrs, cards)
-    yield from _check_reviews(payment, session, transaction)
+    log, card = delivered.get(session.id_tag), cards[life.reference]
+    yield from check_payment(payment, session, log=log, card=card, starts=starts)
     yield from _check_messages(payment)
-
-
-def _check_commands(session: Session, starts: dict[str, int]) -> Iterator[str]:
-    if starts.get(session.id_tag, 0) > 1:
-        yield f"the charger was told to start {starts[session.id_tag]} times (I9)"
-    asked = Command.objects.filter(action=CommandAction.START, reference=str(session.pk))
-    if asked.count() > 1:
-        yield "two start commands for one session (I9)"
-
-
-def _check_journals(payment: Payment, session: Session) -> Iterator[str]:
-    for name, row, legal in (("session", session, LEGAL), ("payment", payment, LEGAL_PAYMENTS)):
-        lines = list(row.events.order_by("number"))
-        if [line.number for line in lines] != list(range(1, row.event_count + 1)):
-            yield f"the {name}'s journal has a gap or a twin"
-        if not lines or lines[-1].state_after != row.state:
-            yield f"the {name}'s journal does not lead to its state {row.state}"
-        for before, after in pairwise(lines):
-            if after.state_before != before.state_after:
-                yield f"the {name}'s journal jumps from {before.state_after} to {after.state_before}"
-        for line in lines[1:]:
-            moved = line.state_before != line.state_after
-            # The start's answer may be told by the transaction itself: two moves in one line.
-            if (
-                moved
-                and line.kind != "TransactionOpened"
-                and line.state_after not in legal[line.state_before]
-            ):
-                yield f"the {name} moved from {line.state_before} to {line.state_after}"
-
-
-def _check_energy(session: Session, transaction: Delivered | None, cdrs: list[CDR]) -> Iterator[str]:
-    """Billed is what the charger says that it delivered."""
-    bills = [cdr for cdr in cdrs if cdr.credit_of_id is None]
-    energy_wh = (transaction.energy_wh or 0) if transaction is not None else 0
-    if session.state == SessionState.ENDED:
-        if len(bills) > 1:
-            yield f"{len(bills)} CDRs for one session (I3)"
-        billed_wh = bills[0].energy_wh if bills else 0
-        if transaction is None:
-            yield "a session ended that its charger never began"
-        elif bills and billed_wh != energy_wh:
-            yield f"{energy_wh} Wh delivered, {billed_wh} Wh billed"
-        elif not bills and energy_wh >= NOTHING_WH:
-            yield f"{energy_wh} Wh delivered, no CDR"
-    elif bills:
-        yield f"a CDR for a session that is {session.state}"
-    if session.state in NEVER_STARTED and transaction is not None and transaction.accepted:
-        yield f"{session.state}, but the charger was allowed to charge {energy_wh} Wh"
-    for cdr in bills:
-        lines_minor = sum(line["incl_minor"] for line in cdr.lines)
-        if lines_minor != cdr.total_incl_minor or cdr.total_incl_minor > session.limit_minor:
-            yield f"CDR of {cdr.total_incl_minor}, its lines sum to {lines_minor}, hold {session.limit_minor}"
-
-
-def _check_money(payment: Payment, cdrs: list[CDR], cards: Mapping[str, Card]) -> Iterator[str]:
-    card = cards[payment.authorization_reference]
-    due_minor = cdrs[0].total_incl_minor if cdrs else 0
-    wanted = ["hold", "capture"] if due_minor else ["hold", "release"]
-    if card.effects != wanted:
-        yield f"the card was touched by {card.effects}, not by {wanted}"
-    if card.captured * 100 != due_minor:
-        yield f"captured {card.captured}, the CDR says {Decimal(due_minor) / 100}"
-    state = PaymentState.CAPTURED if due_minor else PaymentState.RELEASED
-    if payment.state != state or payment.captured_minor != due_minor or payment.due_minor != due_minor:
-        yield f"{payment.state}, {payment.captured_minor} captured of {payment.due_minor}; {due_minor} is right"
-    receipts = list(Receipt.objects.filter(payment=payment))
-    if len(receipts) != bool(due_minor):
-        yield f"{len(receipts)} receipts"
-    for receipt in receipts:
-        if receipt.document["total_incl_minor"] != due_minor:
-            yield f"the receipt says {receipt.document['total_incl_minor']}, the CDR {due_minor}"
-    confirmed = list(payment.confirmations.values_list("amount_minor", flat=True))
-    if confirmed != ([due_minor] if due_minor else []):
-        yield f"confirmed were {confirmed}, the CDR says {due_minor}"
-
-
-def _check_reviews(payment: Payment, session: Session, transaction: Delivered | None) -> Iterator[str]:
-    """Nobody is asked to look where nothing is to be seen."""
-    disobeyed = session.stop_attempts >= STOP_ATTEMPTS_BEFORE_REVIEW
-    late = session.state in NEVER_STARTED and transaction is not None
-    if session.needs_review and not (late and session.needs_review == LATE):
-        yield f"flagged for review: {session.needs_review}"
-    if payment.review and not (late or (disobeyed and payment.review == Review.UNSETTLED)):
-        yield f"the payment is flagged for review: {payment.review}"
 
 
 def _check_messages(payment: Payment) -> Iterator[str]:

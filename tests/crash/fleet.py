@@ -3,11 +3,12 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from chargers.simulator.options import Fault, Options
 from chargers.simulator.station import SimulatedStation
+from tests.campaigns.witnesses import Delivered
 from tests.crash.network import PASSWORD, POWER_W, identity
 
 LOOK_SECONDS = 0.03
@@ -15,15 +16,6 @@ CONNECTION_TIMEOUT_SECONDS = 2.0  # how long a charger waits for the cable after
 
 
 _TOLD = ("event", "action", "status", "reason", "energy_wh", "id_tag", "transaction_id", "error", "payload")
-
-
-@dataclass(slots=True)
-class Delivered:
-    """One transaction as its charger knows it; `accepted` is what the server answered to its start."""
-
-    id_tag: str
-    energy_wh: int | None = None
-    accepted: bool | None = None
 
 
 class Charger:

@@ -11,9 +11,9 @@ from typing import Any
 
 import httpx
 
+from tests.campaigns.witnesses import Psp
 from tests.crash.lives import Life
 from tests.crash.network import SETTLES_BY, api_key
-from tests.crash.psp import Psp
 
 Body = dict[str, Any]
 CALL_SECONDS = 20.0

@@ -9,9 +9,9 @@ from payments.simulator.ocpi.settings import PtpSettings
 from payments.simulator.ocpi.simulator import PtpSimulator
 from payments.simulator.ocpi.taps import TapOrder
 from payments.simulator.ocpi.wire import Party
+from tests.campaigns.witnesses import Card
 from tests.crash.lives import Life
 from tests.crash.network import OCPI, OCPI_LOCATION, OCPI_PARTY, OCPI_TERMINAL, TOKEN_A
-from tests.crash.psp import Card
 
 VERSION = "2.3.0"
 PAUSE_SECONDS = 0.05

@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
+from tests.campaigns.witnesses import Card, Psp
 from tests.crash import checks
 from tests.crash.fleet import Charger
 from tests.crash.lives import Door, Life, draw, live
 from tests.crash.native import NativePtp, WebhookEar
 from tests.crash.network import LISTENS, OCPI, POLLS
 from tests.crash.ocpi import OcpiPtp
-from tests.crash.psp import Card, Psp
 
 if TYPE_CHECKING:
     from tests.crash.lane import Lane

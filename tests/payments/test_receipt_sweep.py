@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 
-from emabler.celery import app
 from payments import tasks
 from payments.models import Receipt
 from tests import builders
@@ -48,11 +47,3 @@ def test_a_receipt_that_waits_for_its_own_wake_up_is_left_to_it(monkeypatch: pyt
 
     assert tasks._render_missing() == 0
     assert Receipt.objects.filter(pdf__isnull=True).count() == 2
-
-
-def test_no_sweep_is_worked_on_after_the_next_one_is_due() -> None:
-    app.finalize()
-    planned = app.conf.beat_schedule.values()
-
-    assert planned
-    assert all(each["options"]["expires"] == each["schedule"] for each in planned)

@@ -1,7 +1,16 @@
-"""A PSP that believes the keys it is given: every new key moves money, so that a key made twice shows."""
+"""Those who say what really happened, whatever the product's rows tell: the charger, and the card at its PSP."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+
+
+@dataclass(slots=True)
+class Delivered:
+    """One transaction as its charger knows it; `accepted` is what the server answered to its start."""
+
+    id_tag: str
+    energy_wh: int | None = None
+    accepted: bool | None = None
 
 
 @dataclass(slots=True)
@@ -14,7 +23,7 @@ class Card:
 
 
 class Psp:
-    """Counts effects. An instruction is told from its repeat by its key alone."""
+    """Counts effects, and believes the keys it is given: every new one moves money, so one made twice shows."""
 
     def __init__(self) -> None:
         self.cards: dict[str, Card] = {}
@@ -27,8 +36,9 @@ class Psp:
     def capture(self, reference: str, amount: Decimal, *, key: str) -> None:
         """Take money from a card."""
         if self._is_new("capture", key):
-            self.cards[reference].effects.append("capture")
-            self.cards[reference].captured += amount
+            card = self.cards[reference]
+            card.effects.append("capture")
+            card.captured += amount
 
     def release(self, reference: str, *, key: str) -> None:
         """Drop a hold."""

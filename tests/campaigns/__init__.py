@@ -1,0 +1,1 @@
+"""What the crash and the chaos campaign share: who says what really happened, and what must then hold of a payment."""
