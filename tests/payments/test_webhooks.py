@@ -273,8 +273,11 @@ def test_a_name_with_one_private_address_among_public_ones_is_refused(settings, 
 def test_the_call_goes_to_the_address_that_was_checked(peer, monkeypatch):
     port = int(peer.url.split(":")[2].split("/")[0])
     asked = []
+    really = socket.getaddrinfo
 
-    def resolve(host, *_, **__):
+    def resolve(host, *arguments, **options):
+        if host != "ptp.example.org":  # a thread that another test left: it is none of this test's business
+            return really(host, *arguments, **options)
         asked.append(host)
         return [(2, 1, 6, "", ("127.0.0.1", port))]
 
