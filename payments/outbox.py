@@ -180,7 +180,7 @@ def _claim(message_id: uuid.UUID, now: datetime, *, probing: bool = False) -> Ou
     """
     ready = _free(now) if probing else _free(now).filter(next_attempt_at__lte=now)
     message = ready.select_related("ptp").filter(pk=message_id).first()
-    if message is None or _waits_in_lane(message.pk):
+    if message is None or _waits_in_lane(message):
         return None
     down = circuit.is_open(message.ptp)
     if down and not circuit.take_probe(message.ptp_id, now=now):
@@ -208,8 +208,13 @@ def _calls_to(ptp_id: int, now: datetime) -> int:
     return OutboxMessage.objects.filter(ptp=ptp_id, state=_DUE, claimed_until__gt=now).count()
 
 
-def _waits_in_lane(message_id: uuid.UUID) -> bool:
-    return OutboxMessage.objects.filter(_behind_another(), pk=message_id).exists()
+def _waits_in_lane(message: OutboxMessage) -> bool:
+    """Whether it lets an earlier one of its lane go first; `_behind_another` says the same of many."""
+    earlier = _earlier.get(message.topic, ())
+    if not earlier or not message.lane:
+        return False
+    first = OutboxMessage.objects.filter(ptp=message.ptp_id, lane=message.lane, topic__in=earlier)
+    return first.filter(state=_DUE, attempts__lt=PATIENCE).exists()
 
 
 def _behind_another() -> Q:
@@ -330,12 +335,16 @@ def _wake_followers(message: OutboxMessage) -> None:
 
 
 def _note_peer(message: OutboxMessage, result: Delivery, now: datetime) -> None:
-    """Tell the circuit; the first answer of a PTP that was down makes all that waits for it due."""
+    """Tell the circuit; the first answer of a PTP that was down makes all that waits for it due.
+
+    One that had answered the last call when this one began is not written again: what failed meanwhile is
+    forgotten with the next.
+    """
     if not result.called:
         circuit.give_probe_back(message.ptp_id, now=now)
     elif result.unreachable:
         circuit.note_unreachable(message.ptp_id, now=now)
-    elif circuit.note_reached(message.ptp_id):
+    elif message.ptp.failures_in_row and circuit.note_reached(message.ptp_id):
         hurry(message.ptp_id, now=now)
 
 

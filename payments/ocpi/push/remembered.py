@@ -35,8 +35,11 @@ def note(
     connection: OcpiConnection, kind: Kind, subject: str, state: dict[str, Any], *, now: datetime
 ) -> None:
     """Note what the platform has now; one message at a time tells of one subject."""
-    OcpiPush.objects.update_or_create(
-        connection=connection, kind=kind, subject=subject, defaults={"state": state, "pushed_at": now}
+    OcpiPush.objects.bulk_create(
+        [OcpiPush(connection=connection, kind=kind, subject=subject, state=state, pushed_at=now)],
+        update_conflicts=True,
+        unique_fields=["connection", "kind", "subject"],
+        update_fields=["state", "pushed_at"],
     )
 
 
