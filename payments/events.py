@@ -26,6 +26,7 @@ class Review(StrEnum):
     CAPTURE_FAILED = "capture_failed"  # nothing was captured: the CDR is open
     CAPTURED_LESS = "captured_less"  # part of the CDR is open
     CAPTURED_MORE = "captured_more"  # the PTP took more than it may: it must give the excess back
+    FILE_DIFFERS = "file_differs"  # the PTP's settlement files name another amount than we booked
     CDR_REFUSED = "cdr_refused"  # the PTP does not take the CDR as it is (B24)
     LATE_STOP_DIFFERS = (
         "late_stop_differs"  # the charger told another end after the session was settled (B20)

@@ -222,7 +222,12 @@ def _accepted_state(taken_minor: int, due_minor: int) -> PaymentState:
 
 def _accepted_review(account: Account) -> Review | None:
     """What was captured is known now; whatever else staff were to look at stays."""
-    answered = (Review.CAPTURED_AFTER_RELEASE, Review.CONFIRMED_TWICE, Review.CAPTURED_MORE)
+    answered = (
+        Review.CAPTURED_AFTER_RELEASE,
+        Review.CONFIRMED_TWICE,
+        Review.CAPTURED_MORE,
+        Review.FILE_DIFFERS,
+    )
     return None if account.review in answered else _settled_review(account)
 
 

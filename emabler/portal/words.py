@@ -63,6 +63,7 @@ REVIEW: Final[dict[Review, str]] = {
     Review.CAPTURE_FAILED: "nothing was captured",
     Review.CAPTURED_LESS: "less was captured than is due",
     Review.CAPTURED_MORE: "more was taken than we may keep",
+    Review.FILE_DIFFERS: "the settlement file names another amount",
     Review.CDR_REFUSED: "the PTP refuses the CDR",
     Review.LATE_STOP_DIFFERS: "the charger told another end later",
     Review.UNREFUNDED: "refund not acknowledged",

@@ -60,6 +60,7 @@ _PAID = frozenset(
         Review.CURRENCY_DIFFERS,
         Review.CAPTURE_FAILED,
         Review.CAPTURED_LESS,
+        Review.FILE_DIFFERS,
     }
 )
 _ELSE = frozenset({Review.CONFIRMED_TWICE, Review.UNRELEASED, Review.UNREFUNDED})

@@ -107,6 +107,8 @@ def act_for(payment: Payment, found: Evidence = evidence.NONE) -> Act:
         return Act.RETURNED
     if review in (Review.CAPTURE_FAILED, Review.CAPTURED_LESS) and may_write_off(payment):
         return Act.ACCEPT if found.source is Source.FILE else Act.WRITE_OFF
+    if review is Review.FILE_DIFFERS and found.source is Source.FILE and state is not PaymentState.AUTHORIZED:
+        return Act.ACCEPT
     if review in _UNANSWERED and state in _BY_HAND:
         booked = found.source is Source.FILE
         tell = is_told(payment) and not found.tried and not booked

@@ -40,7 +40,7 @@ def flagged(payment: Payment, review: Review) -> Payment:
 
 def in_file(payment: Payment, amount: str) -> Payment:
     paid_out(payment.ptp, (payment.authorization_reference, amount))
-    return payment
+    return fresh(payment)
 
 
 def releasing(**ptp: str) -> Payment:
@@ -300,6 +300,9 @@ WALKS: list[tuple[str, Case, list[Act], str]] = [
     ("failed, then partial", lambda: told(told(due(), "FAILED", 0), "PARTIAL_SUCCESS", 400),
      [Act.ACCEPT], "CAPTURED"),
     ("refunded with a rest", lambda: refunded_of_partial(), [Act.WRITE_OFF], "REFUNDED"),
+    ("file with more", lambda: in_file(captured(), "11.00"), [Act.ACCEPT, Act.RETURNED], "CAPTURED"),
+    ("file with less", lambda: in_file(captured(), "9.00"), [Act.CLOSE], "CAPTURED"),
+    ("file, released", lambda: in_file(released(), "0.70"), [Act.ACCEPT, Act.RETURNED], "RELEASED"),
     ("meter", lambda: flagged(captured(), Review.METER_DOUBT), [Act.CLOSE], "CAPTURED"),
     ("late stop", lambda: flagged(captured(), Review.LATE_STOP_DIFFERS), [Act.CLOSE], "CAPTURED"),
     ("unsettled", lambda: flagged(builders.cast().running(now=NOW).payment, Review.UNSETTLED),

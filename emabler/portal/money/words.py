@@ -106,6 +106,9 @@ REVIEW: Final[dict[Review, Sentence]] = {
     Review.CAPTURE_FAILED: _said("{ptp} could not capture the {due}: all of it is open."),
     Review.CAPTURED_LESS: _said("{ptp} captured {captured} of {due}: {open} is open."),
     Review.CAPTURED_MORE: _said("{ptp} took {owed} more than we may keep and must give it back."),
+    Review.FILE_DIFFERS: _said(
+        "Settlement files of {ptp} name another amount than the {captured} we booked."
+    ),
     Review.CDR_REFUSED: _said("{ptp} does not take the CDR over {due}."),
     Review.LATE_STOP_DIFFERS: _said("The charger told another end after {due} was billed."),
 }
