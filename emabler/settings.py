@@ -137,12 +137,17 @@ if _database["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=30000;",
     }
 else:
+    # Eight threads of chargers' sockets and four of the embedded worker keep a connection each, as the lock of the
+    # only web process does: with fewer, requests would wait for one for ever.
+    DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=20)
+    if DATABASE_POOL_SIZE < 16:
+        raise ImproperlyConfigured("DATABASE_POOL_SIZE: a process needs 16 connections at least")
     # Under ASGI a request lives in a thread of its own, so a pool replaces persistent connections. Each one is
     # checked when it is taken: after a restart of the database all that lie in the pool are dead.
     _database["CONN_HEALTH_CHECKS"] = True
     _database.setdefault("OPTIONS", {})["pool"] = {
         "min_size": 1,
-        "max_size": env.int("DATABASE_POOL_SIZE", default=20),
+        "max_size": DATABASE_POOL_SIZE,
         "timeout": 15,
         # The pause between attempts doubles until then: with the default of five minutes a pool would come
         # back minutes after the database.

@@ -2,7 +2,9 @@
 
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -45,6 +47,12 @@ class CdrInline(ReadOnlyInline):
     show_change_link = True
 
 
+class ReasonForm(ActionForm):
+    """Why, for an action that bills."""
+
+    reason = forms.CharField(max_length=200, required=False, label="Reason")
+
+
 @admin.register(Session)
 class SessionAdmin(ReadOnlyAdmin):
     """Sessions, newest first."""
@@ -75,6 +83,7 @@ class SessionAdmin(ReadOnlyAdmin):
     exclude = ("cost_state", "meter_state")
     inlines = (SessionEventInline, CdrInline)
     actions = ("stop_charging", "close_in_books")
+    action_form = ReasonForm
 
     @admin.display(description="where", ordering="evse__uid")
     def place(self, session: Session) -> str:
@@ -105,6 +114,10 @@ class SessionAdmin(ReadOnlyAdmin):
         """Whoever may change sessions may stop them; nobody edits them."""
         return request.user.has_perm("sessions_app.change_session")
 
+    def has_bill_permission(self, request: HttpRequest) -> bool:
+        """Ending a session without its charger decides what is billed."""
+        return request.user.has_perm("payments.decide_money")
+
     @admin.action(description="Stop charging (sends a stop to the charger)", permissions=["stop"])
     def stop_charging(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         """Ask each chosen session's charger to stop."""
@@ -124,15 +137,18 @@ class SessionAdmin(ReadOnlyAdmin):
 
     @admin.action(
         description="Close in the books at the last meter value (asks nothing of the charger)",
-        permissions=["stop"],
+        permissions=["bill"],
     )
     def close_in_books(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         """End each chosen session whose charger will not tell its end any more."""
-        closed = 0
+        closed, reason = 0, request.POST.get("reason", "").strip()
+        if not reason:
+            messages.error(request, "Say why beside the action: it bills these sessions as they stand.")
+            return
         actor = f"{request.user.get_username()} (admin)"
         for session_id in queryset.values_list("pk", flat=True):
             try:
-                lifecycle.close_in_books(session_id, actor=actor, now=timezone.now())
+                lifecycle.close_in_books(session_id, actor=actor, reason=reason, now=timezone.now())
                 closed += 1
             except NothingToStop:
                 messages.warning(request, f"{session_id} is not running.")

@@ -217,7 +217,7 @@ def request_stop(session_id: uuid.UUID, *, reason: StopReason, actor: str, now: 
     return session
 
 
-def close_in_books(session_id: uuid.UUID, *, actor: str, now: datetime) -> Session:
+def close_in_books(session_id: uuid.UUID, *, actor: str, reason: str, now: datetime) -> Session:
     """End a session whose charger will not tell its end any more, at its last plausible meter value.
 
     Raises NothingToStop when it is over already or has not begun; a session that waits for its start ends by
@@ -228,7 +228,7 @@ def close_in_books(session_id: uuid.UUID, *, actor: str, now: datetime) -> Sessi
         session = locked(session_id)
         if session.state not in states.RUNNING:
             raise NothingToStop(str(session_id))
-        move(session, states.CloseAsked(), now=now, actor=actor)
+        move(session, states.CloseAsked(), now=now, actor=actor, data={"reason": reason})
     return session
 
 

@@ -142,7 +142,9 @@ def test_an_alert_that_two_workers_take_at_once_flags_once() -> None:
     for _ in range(ROUNDS):
         cast = builders.cast()
         running = charging(cast)
-        lifecycle.close_in_books(running.payment.session_id, actor="anna", now=timezone.now())  # type: ignore[arg-type]
+        lifecycle.close_in_books(
+            running.payment.session_id, actor="anna", reason="silent", now=timezone.now()
+        )  # type: ignore[arg-type]
         settlement.settle(running.payment.pk, now=timezone.now())
         stop_message(cast, running, energy_wh=1_200)()
 

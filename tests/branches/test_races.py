@@ -203,7 +203,7 @@ def test_staff_who_close_it_against_a_meter_value_and_the_stop_close_it_once() -
         came = at_once(
             meter,
             stop_message(cast, running, energy_wh=1_100),
-            lambda: lifecycle.close_in_books(session_id, actor="anna", now=timezone.now()),
+            lambda: lifecycle.close_in_books(session_id, actor="anna", reason="silent", now=timezone.now()),
         )
 
         none_failed(came, NothingToStop)

@@ -154,7 +154,9 @@ class TestActs:
         )
 
         assert running.session.state == SessionState.ENDED
-        assert SessionEvent.objects.filter(kind="CloseAsked", actor="dora: the site is gone").exists()
+        assert SessionEvent.objects.filter(
+            kind="CloseAsked", actor="dora", data__reason="the site is gone"
+        ).exists()
 
     def test_a_message_is_sent_again_or_closed(self, dora: Client) -> None:
         due(**HOOK)

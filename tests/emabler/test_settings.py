@@ -47,20 +47,29 @@ def test_no_secret_has_a_value_in_the_example(name: str) -> None:
     ],
 )
 def test_a_value_that_cannot_be_read_stops_the_start_and_names_itself(name: str, tmp_path: Path) -> None:
-    environment = {**os.environ, name: "soon", "EMABLER_VAR_DIR": str(tmp_path)}
+    assert complaint({name: "soon"}, tmp_path).startswith(name)
 
+
+def test_too_few_connections_for_the_threads_of_a_process_stop_the_start(tmp_path: Path) -> None:
+    postgres = {"DATABASE_URL": "postgres://nobody@127.0.0.1:1/none"}
+
+    assert "16" in complaint({**postgres, "DATABASE_POOL_SIZE": "15"}, tmp_path)
+    assert complaint({**postgres, "DATABASE_POOL_SIZE": "16"}, tmp_path) == ""
+
+
+def complaint(environment: dict[str, str], var_dir: Path) -> str:
+    """Return what keeps the settings from being read, empty where they are."""
     started = subprocess.run(
         [sys.executable, "-c", "import emabler.settings"],
-        env=environment,
+        env={**os.environ, **environment, "EMABLER_VAR_DIR": str(var_dir)},
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         check=False,
     )
-
-    assert started.returncode != 0
-    assert (
-        started.stderr.strip()
-        .splitlines()[-1]
-        .startswith("django.core.exceptions.ImproperlyConfigured: " + name)
-    )
+    if not started.returncode:
+        return ""
+    error = "django.core.exceptions.ImproperlyConfigured: "
+    last = started.stderr.strip().splitlines()[-1]
+    assert last.startswith(error)
+    return last.removeprefix(error)

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -13,7 +15,7 @@ from chargers.models import Command, CommandAction
 from payments import decisions
 from payments.models import ApiKey, Decision, OutboxMessage, Payment
 from payments.reconciliation import files, refunds
-from sessions_app.models import Session
+from sessions_app.models import Session, SessionEvent
 from sessions_app.states import SessionState
 from tests import builders
 from tests.payments.reconciliation.cast import NOW, captured, paid_out, person
@@ -130,6 +132,34 @@ def test_stop_of_what_is_over_says_so(admin_client: Client, paid: Payment) -> No
 
     assert "is over already" in response.content.decode()
     assert Session.objects.get().state == SessionState.ENDED
+
+
+def test_closing_in_the_books_asks_why(admin_client: Client) -> None:
+    session = builders.cast().running().session
+    form = {"action": "close_in_books", "_selected_action": [str(session.pk)]}
+    page = reverse("admin:sessions_app_session_changelist")
+
+    unsaid = admin_client.post(page, form, follow=True)
+    session.refresh_from_db()
+    assert "Say why" in unsaid.content.decode()
+    assert session.state == SessionState.CHARGING
+
+    admin_client.post(page, {**form, "reason": "the charger burnt"})
+    session.refresh_from_db()
+    assert session.is_over
+    ended = SessionEvent.objects.get(session=session, kind="CloseAsked")
+    assert (ended.actor, ended.data["reason"]) == ("admin (admin)", "the charger burnt")
+
+
+def test_closing_in_the_books_takes_the_right_to_decide_about_money(client: Client) -> None:
+    clerk = get_user_model().objects.create_user("clerk", is_staff=True)
+    clerk.user_permissions.add(*Permission.objects.filter(codename__in=["view_session", "change_session"]))
+    client.force_login(clerk)
+
+    page = client.get(reverse("admin:sessions_app_session_changelist")).content.decode()
+
+    assert "stop_charging" in page
+    assert "close_in_books" not in page
 
 
 def test_a_message_that_was_given_up_is_sent_again(admin_client: Client, paid: Payment) -> None:

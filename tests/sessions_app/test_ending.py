@@ -153,9 +153,9 @@ class TestEnd:
         running.meter(energy_wh=1000, after_seconds=60)
 
         session_id = running.payment.session_id
-        lifecycle.close_in_books(session_id, actor="staff", now=timezone.now())
+        lifecycle.close_in_books(session_id, actor="staff", reason="silent", now=timezone.now())
         with pytest.raises(NothingToStop):
-            lifecycle.close_in_books(session_id, actor="staff", now=timezone.now())
+            lifecycle.close_in_books(session_id, actor="staff", reason="silent", now=timezone.now())
 
         cdr = CDR.objects.get()
         assert (cdr.energy_wh, cdr.total_incl_minor, cdr.duration_seconds) == (1000, 50, 60)

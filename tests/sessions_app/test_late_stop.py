@@ -22,7 +22,7 @@ def settled_without_an_end(energy_wh: int = 1_000) -> builders.Running:
     """A session that staff closed at its last meter value, a minute after its start."""
     running = builders.cast().running(now=timezone.now() - timedelta(hours=2))
     running.meter(energy_wh=energy_wh, after_seconds=60)
-    lifecycle.close_in_books(running.payment.session_id, actor="staff", now=timezone.now())
+    lifecycle.close_in_books(running.payment.session_id, actor="staff", reason="silent", now=timezone.now())
     settlement.settle(running.payment.pk, now=timezone.now())
     return running
 

@@ -140,8 +140,7 @@ def _close_message(item: Item, *, actor: str, reason: str) -> str:
 def _end_session(item: Item, *, actor: str, reason: str) -> str:
     assert item.payment is not None
     assert item.payment.session_id is not None
-    who = f"{actor}: {reason}"[:150]
-    lifecycle.close_in_books(item.payment.session_id, actor=who, now=timezone.now())
+    lifecycle.close_in_books(item.payment.session_id, actor=actor, reason=reason, now=timezone.now())
     return "The session is ended in the books and being billed."
 
 
