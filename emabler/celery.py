@@ -17,6 +17,9 @@ app = Celery("emabler")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
+# Sweeps overtake wake-ups, which are as many as there is trouble. The pages of receipts wait for both.
+FIRST, LAST = {"priority": 0}, {"priority": 9}
+
 # Nor is a worker to put back what it had not begun when its connection broke: that can end the worker itself.
 Channel.do_restore = False
 
@@ -32,6 +35,8 @@ def _plan_sweeps(sender: Celery, **_: object) -> None:
         "sweep-sessions": {"task": "sessions_app.tasks.sweep_sessions", "schedule": period},
         # Ended sessions whose wake-up was lost; payments past their deadline.
         "sweep-payments": {"task": "payments.tasks.sweep_payments", "schedule": period},
+        # Receipts whose wake-up was lost.
+        "render-missing": {"task": "payments.tasks.render_missing", "schedule": period, "options": LAST},
         # Deliveries whose time has come, also those a killed worker left claimed.
         "deliver-due": {"task": "payments.tasks.deliver_due", "schedule": period},
         # A PTP that is down gets a call every PEER_PROBE_SECONDS, though all its messages wait for longer.
@@ -48,7 +53,7 @@ def _plan_sweeps(sender: Celery, **_: object) -> None:
     for each in planned.values():
         # A sweep that no worker took until the next one is due is not needed any more. Without that, a worker
         # that comes back late finds hundreds of them before what people wait for.
-        each["options"] = {"expires": each["schedule"]}
+        each["options"] = {**FIRST, **each.get("options", {}), "expires": each["schedule"]}
     sender.conf.beat_schedule = planned
 
 

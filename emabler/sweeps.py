@@ -7,7 +7,7 @@ watched, by database truth: /readyz and the portal say when one is late, in whic
 import logging
 import time
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from celery import current_app
 from django.conf import settings
@@ -29,8 +29,12 @@ _written: dict[str, float] = {}  # task → moment of its last heartbeat from th
 
 def watched() -> list[str]:
     """Return the tasks of the beat table that money waits for, in its order: commands, sessions, payments, PTPs."""
+    return [each["task"] for each in _often() if not each["options"]["priority"]]
+
+
+def _often() -> list[dict[str, Any]]:
     planned = current_app.conf.beat_schedule.values()
-    return [each["task"] for each in planned if float(each["schedule"]) <= OFTEN_SECONDS]
+    return [each for each in planned if float(each["schedule"]) <= OFTEN_SECONDS]
 
 
 def note(task: str, now: datetime) -> None:
@@ -59,13 +63,13 @@ def late(now: datetime) -> list[str]:
 
 
 def run_all(now: datetime | None = None) -> dict[str, str]:
-    """Run every watched sweep here and now, without Celery; returns what each said.
+    """Run every sweep that is no housekeeping here and now, without Celery; returns what each said.
 
     Safe beside workers that do the same: each row is a transaction of its own.
     """
     current_app.loader.import_default_modules()
     said: dict[str, str] = {}
-    for task in watched():
+    for task in [each["task"] for each in _often()]:
         try:
             said[task] = str(current_app.tasks[task].run())
             note(task, now or timezone.now())

@@ -18,12 +18,14 @@ from payments.ocpi.push import tasks as ocpi_tasks  # noqa: F401  (tasks and car
 from payments.receipts.pdf import render
 from payments.states import WAITING, PaymentState
 from sessions_app.states import FINAL
+from sessions_app.wakeups import wake
 
 logger = logging.getLogger(__name__)
 BATCH = 500  # rows a sweep looks at; the next one comes in seconds
 DELIVER_FOR_SECONDS = 8.0  # with one slow peer at the end, asked twice, still below CELERY_TASK_TIME_LIMIT
 RENDER_AFTER = timedelta(seconds=30)  # a receipt older than this without PDF lost its wake-up
-RENDER_FOR_SECONDS = 3.0  # a tenth of a second each: money comes first, the next sweep goes on
+RENDER_FOR_SECONDS = 1.0  # about twenty of them: then a worker looks whether money waits
+RENDER_SWEEP_TASK = "payments.tasks.render_missing"
 
 
 @shared_task(name="payments.tasks.follow_session")  # type: ignore[untyped-decorator]
@@ -43,7 +45,7 @@ def follow_session(session_id: str) -> None:
 
 @shared_task(name="payments.tasks.sweep_payments")  # type: ignore[untyped-decorator]
 def sweep_payments() -> int:
-    """Settle what ended unheard, look at what is overdue, render what has no PDF; returns how many."""
+    """Settle what ended unheard, look at what is overdue; returns how many."""
     now = timezone.now()
     results.decide_due(now=now)
     unsettled = Q(state=PaymentState.AUTHORIZED, session__state__in=sorted(FINAL))
@@ -59,17 +61,23 @@ def sweep_payments() -> int:
         except Exception:
             # One broken row must not keep the others waiting; it is found again by the next sweep.
             logger.exception("sweep of payment %s failed", payment_id)
-    return len(ids) + session_alerts.sweep(now) + _render_missing()
+    return len(ids) + session_alerts.sweep(now)
 
 
-def _render_missing() -> int:
-    """Render for a while, in random order: other sweeps may be at it, and twice the same is work for nothing."""
+@shared_task(name=RENDER_SWEEP_TASK)  # type: ignore[untyped-decorator]
+def render_missing() -> int:
+    """Render what has no PDF for a while, and wake another worker where more is left; returns how many.
+
+    In random order: others may be at it, and twice the same is work for nothing. As all that draws, it is
+    begun when nothing else waits (CELERY_TASK_ROUTES).
+    """
     late = Receipt.objects.filter(pdf__isnull=True, issued_at__lt=timezone.now() - RENDER_AFTER)
     ids = list(late.values_list("payment_id", flat=True)[:BATCH])
     random.shuffle(ids)
     until, rendered = time.monotonic() + RENDER_FOR_SECONDS, 0
     for payment_id in ids:
         if time.monotonic() > until:
+            wake(RENDER_SWEEP_TASK)
             break
         try:
             render_receipt(str(payment_id))

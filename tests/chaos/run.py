@@ -48,7 +48,7 @@ def plan(sessions: int) -> Plan:
     if sessions <= 100:
         size = Size(sessions=sessions, ramp_seconds=5, charges_seconds=(10, 40), ends_seconds=10)
         return Plan(size=size, harm_seconds=26, pause=(0.8, 2.0), step_seconds=0.5)
-    size = Size(sessions=sessions, ramp_seconds=90, charges_seconds=(60, 300), ends_seconds=60)
+    size = Size(sessions=sessions, ramp_seconds=90, charges_seconds=(150, 450), ends_seconds=60)
     return Plan(size=size, harm_seconds=200, pause=(3.0, 6.0), step_seconds=1.5)
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from celery import Celery
+from django.conf import settings
 
+from emabler.celery import FIRST
 from tests.chaos.stores import Redis
 from tests.servers import ROOT, die_with_parent, system_environment
 
@@ -71,3 +73,17 @@ def test_a_worker_with_work_in_its_hands_survives_the_loss_of_redis(
 
     assert seen(after.exists)
     assert worker.poll() is None
+
+
+def test_sweeps_are_taken_first_and_the_pages_of_receipts_last(redis: Redis) -> None:
+    with Celery(broker=redis.url) as client:
+        client.conf.task_routes = settings.CELERY_TASK_ROUTES
+        client.send_task("payments.tasks.render_receipt", ignore_result=True)
+        client.send_task("payments.tasks.deliver_one", ignore_result=True)
+        client.send_task("payments.tasks.deliver_due", ignore_result=True, **FIRST)
+
+        with client.connection_for_read() as connection:
+            queue = connection.SimpleQueue(client.conf.task_default_queue)
+            taken = [queue.get(timeout=WAIT_SECONDS).headers["task"] for _ in range(3)]
+
+    assert [name.rpartition(".")[2] for name in taken] == ["deliver_due", "deliver_one", "render_receipt"]

@@ -1,4 +1,4 @@
-"""Receipts whose wake-up was lost are drawn by the sweep, which never keeps money waiting for paper."""
+"""Receipts whose wake-up was lost are drawn by a sweep of their own, which never keeps money waiting for paper."""
 
 from datetime import timedelta
 
@@ -23,7 +23,7 @@ def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_undrawn")
 def test_a_sweep_draws_what_nobody_drew() -> None:
-    tasks.sweep_payments()
+    tasks.render_missing()
 
     assert not Receipt.objects.filter(pdf__isnull=True).exists()
 
@@ -34,10 +34,10 @@ def test_a_sweep_whose_time_is_up_leaves_the_rest_to_the_next(monkeypatch: pytes
     monkeypatch.setattr(tasks.time, "monotonic", lambda: float(next(clock)))
     monkeypatch.setattr(tasks, "RENDER_FOR_SECONDS", 1.0)
 
-    assert tasks._render_missing() == 1
+    assert tasks.render_missing() == 1
     assert Receipt.objects.filter(pdf__isnull=True).count() == 1
 
-    assert tasks._render_missing() == 1
+    assert tasks.render_missing() == 1
     assert not Receipt.objects.filter(pdf__isnull=True).exists()
 
 
@@ -45,5 +45,5 @@ def test_a_sweep_whose_time_is_up_leaves_the_rest_to_the_next(monkeypatch: pytes
 def test_a_receipt_that_waits_for_its_own_wake_up_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "RENDER_AFTER", timedelta(days=1))
 
-    assert tasks._render_missing() == 0
+    assert tasks.render_missing() == 0
     assert Receipt.objects.filter(pdf__isnull=True).count() == 2
