@@ -1,6 +1,7 @@
 """What went wrong with a session while or after it ran, taken note of on the payment's side: staff must look.
 
-An alert is a column of the session; it is cleared in the transaction that flags the payment. A lost wake-up
+An alert is a column of the session; it is cleared in the transaction that flags the payment. Where staff look at
+something else already it waits until they are done: two reasons in one field would hide one of them. A lost wake-up
 costs time only, the sweep finds the row.
 """
 
@@ -9,6 +10,7 @@ import uuid
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 
 from payments import states
 from payments.models import Payment
@@ -29,7 +31,7 @@ REVIEWS = {
 
 
 def take(payment_id: uuid.UUID, *, now: datetime) -> bool:
-    """Flag a payment for what its session raised, once; returns whether there was something."""
+    """Flag a payment for what its session raised, once; returns whether that was possible."""
     with transaction.atomic():
         payment = locked(payment_id)
         if payment.session_id is None:
@@ -38,14 +40,20 @@ def take(payment_id: uuid.UUID, *, now: datetime) -> bool:
         if not session.alert:
             return False
         review = REVIEWS[Alert(session.alert)]
-        move(payment, states.Flagged(review), now=now, data={"reason": session.needs_review or session.alert})
+        reason = {"reason": session.needs_review or session.alert}
+        move(payment, states.Flagged(review), now=now, data=reason)
+        if payment.review != review:
+            return False
         lifecycle.alert_taken(session)
     return True
 
 
 def sweep(now: datetime) -> int:
     """Flag every payment whose session raised something; returns how many."""
-    raised = Payment.objects.filter(session__alert__in=[str(alert) for alert in REVIEWS])
+    can_be_seen = Q(pk__in=())
+    for alert, review in REVIEWS.items():
+        can_be_seen |= Q(session__alert=alert, review__in=["", review, *states.PASSING])
+    raised = Payment.objects.filter(can_be_seen)
     taken = 0
     for payment_id in list(raised.order_by().values_list("pk", flat=True)[:BATCH]):
         try:

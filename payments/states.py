@@ -32,6 +32,7 @@ from payments.events import (
 __all__ = [
     "CONFIRMABLE",
     "LEGAL",
+    "PASSING",
     "REFUNDABLE",
     "WAITING",
     "Account",
@@ -308,9 +309,14 @@ def _refund_acknowledged(account: Account, event: Event, now: datetime, timers: 
     return after, ()
 
 
+PASSING = (Review.UNCONFIRMED, Review.UNRELEASED, Review.UNREFUNDED)
+
+
 def _flagged(account: Account, event: Event, now: datetime, timers: Timers) -> Outcome:
+    """The first reason stands, unless the PTP's answer would take it away, and this one with it unseen."""
     assert isinstance(event, Flagged)
-    return replace(account, review=account.review or event.review), ()
+    stands = None if account.review in PASSING else account.review
+    return replace(account, review=stands or event.review), ()
 
 
 def _review_closed(account: Account, event: Event, now: datetime, timers: Timers) -> Outcome:

@@ -6,6 +6,7 @@ Imported once Django is set up.
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
+from typing import Any
 
 from chargers.facts import CommandAction
 from chargers.models import Command
@@ -27,10 +28,11 @@ def check_payment(
     cdrs = list(CDR.objects.filter(session=session))
     yield from _check_commands(session, starts)
     yield from _check_journals(payment, session)
-    yield from _check_energy(session, log, cdrs)
+    late = session.events.filter(kind="LateStop").order_by("number").last()
+    yield from _check_energy(session, log, cdrs, late.data if late else {})
     yield from _check_bills(session, cdrs)
     yield from _check_money(payment, cdrs, card)
-    yield from _check_reviews(payment, session, log)
+    yield from _check_reviews(payment, session, log, late.data if late else {})
 
 
 def check_numbers() -> Iterator[str]:
@@ -70,8 +72,13 @@ def _check_journals(payment: Payment, session: Session) -> Iterator[str]:
                 yield f"the {name} moved from {line.state_before} to {line.state_after}"
 
 
-def _check_energy(session: Session, log: Delivered | None, cdrs: Sequence[CDR]) -> Iterator[str]:
-    """Billed is what the charger says that it delivered; what came too late is flagged, and billed to nobody."""
+def _check_energy(
+    session: Session, log: Delivered | None, cdrs: Sequence[CDR], late: Mapping[str, Any]
+) -> Iterator[str]:
+    """Billed is what the charger says that it delivered; what came too late is flagged, and billed to nobody.
+
+    `late` is the charger's end of a session that was settled without it, as the journal has it.
+    """
     energy_wh = (log.energy_wh or 0) if log is not None else 0
     if session.state not in FINAL:
         yield f"the session is still {session.state}"
@@ -86,6 +93,10 @@ def _check_energy(session: Session, log: Delivered | None, cdrs: Sequence[CDR]) 
         yield "a session ended that its charger never began"
     elif len(cdrs) > 1:
         yield f"{len(cdrs)} CDRs for one session (I3)"
+    elif late and (late["energy_wh"] != energy_wh or sum(cdr.energy_wh for cdr in cdrs) > energy_wh):
+        yield f"{energy_wh} Wh delivered, {[cdr.energy_wh for cdr in cdrs]} Wh billed, {late['energy_wh']} Wh told late"
+    elif late:
+        return
     elif cdrs and cdrs[0].energy_wh != energy_wh:
         yield f"{energy_wh} Wh delivered, {cdrs[0].energy_wh} Wh billed"
     elif not cdrs and energy_wh >= NOTHING_WH:
@@ -120,11 +131,16 @@ def _check_money(payment: Payment, cdrs: Sequence[CDR], card: Card) -> Iterator[
         yield f"confirmed were {confirmed}, the CDR says {due_minor}"
 
 
-def _check_reviews(payment: Payment, session: Session, log: Delivered | None) -> Iterator[str]:
-    """Nobody is asked to look where nothing is to be seen."""
+def _check_reviews(
+    payment: Payment, session: Session, log: Delivered | None, late: Mapping[str, Any]
+) -> Iterator[str]:
+    """Staff are asked to look where something is to be seen, and nowhere else."""
     disobeyed = session.stop_attempts >= STOP_ATTEMPTS_BEFORE_REVIEW
-    late = session.state in NEVER_STARTED and log is not None
-    if session.needs_review and not (late and session.needs_review == LATE):
+    late_start = session.state in NEVER_STARTED and log is not None
+    if session.needs_review and not (late_start and session.needs_review == LATE):
         yield f"flagged for review: {session.needs_review}"
-    if payment.review and not (late or (disobeyed and payment.review == Review.UNSETTLED)):
+    if late and (late["told_minor"] != late["settled_minor"]):
+        if payment.review != Review.LATE_STOP_DIFFERS:
+            yield f"another end was told late, and the review is {payment.review or 'none'}"
+    elif payment.review and not (late_start or (disobeyed and payment.review == Review.UNSETTLED)):
         yield f"the payment is flagged for review: {payment.review}"

@@ -12,7 +12,7 @@ from chargers.facts import CommandAction
 from chargers.models import Command
 from payments.models import OutboxMessage, Payment, Receipt
 from payments.states import WAITING
-from sessions_app.models import Session
+from sessions_app.models import Session, SessionEvent
 from sessions_app.states import LIVE, NEVER_STARTED
 from tests.campaigns.rules import LATE, check_numbers, check_payment
 from tests.campaigns.witnesses import Card, Delivered
@@ -105,3 +105,8 @@ def late_starts() -> list[str]:
     """Return the holds whose charge began after the session was over: stopped, flagged, and billed to nobody."""
     late = Session.objects.filter(state__in=NEVER_STARTED, needs_review=LATE)
     return list(late.values_list("authorization_reference", flat=True))
+
+
+def late_stops() -> int:
+    """Return how many sessions were settled by their deadline before their charger told their end (MONEY.md B20)."""
+    return SessionEvent.objects.filter(kind="LateStop").count()

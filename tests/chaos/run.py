@@ -137,6 +137,7 @@ class Campaign:
             self._say("\n".join(lines))
         late = await asyncio.to_thread(checks.late_starts)
         self._say(f"late starts, flagged: {len(late)} {late[:3]}")
+        self._say(f"ends told after the bill: {await asyncio.to_thread(checks.late_stops)}")
         self._say(f"the OCPI PTP complains: {list(dict.fromkeys(state['complaints']))[:10]}")
 
     def _told(self) -> str:

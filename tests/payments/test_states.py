@@ -290,3 +290,12 @@ def test_any_order_of_events_keeps_the_money_inside_its_bounds(story: list[tuple
         current = after
 
     assert told <= 1
+
+
+@pytest.mark.parametrize("passing", [Review.UNCONFIRMED, Review.UNRELEASED, Review.UNREFUNDED])
+def test_a_reason_that_an_answer_takes_away_gives_way_to_another(passing: Review) -> None:
+    waits = account(PaymentState.CAPTURING, review=passing)
+    seen = account(PaymentState.CAPTURING, review=Review.METER_DOUBT)
+
+    assert moved(waits, states.Flagged(Review.LATE_STOP_DIFFERS))[0].review is Review.LATE_STOP_DIFFERS
+    assert moved(seen, states.Flagged(Review.LATE_STOP_DIFFERS))[0].review is Review.METER_DOUBT

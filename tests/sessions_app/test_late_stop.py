@@ -8,12 +8,13 @@ from django.utils import timezone
 
 from chargers.desk import current_desk
 from chargers.facts import MessageLost, TransactionEnded
-from payments import session_alerts, settlement, tasks
+from payments import decisions, session_alerts, settlement, tasks
 from payments.models import Payment, PaymentEvent
 from payments.states import PaymentState, Review
 from sessions_app import lifecycle
 from sessions_app.models import CDR, SessionEvent
 from tests import builders
+from tests.payments.reconciliation.cast import told
 
 pytestmark = pytest.mark.django_db
 
@@ -51,9 +52,32 @@ def test_more_energy_is_written_off_and_flagged() -> None:
     tell_end(running, energy_wh=1_500)
 
     assert (CDR.objects.get().energy_wh, CDR.objects.get().total_incl_minor) == (1_000, 50)
-    told = late_stop(running)
-    assert (told["written_off_minor"], told["overcharged_minor"], told["energy_wh"]) == (25, 0, 1_500)
+    late = late_stop(running)
+    assert (late["written_off_minor"], late["overcharged_minor"], late["energy_wh"]) == (25, 0, 1_500)
     assert (payment(running).review, payment(running).due_minor) == (Review.LATE_STOP_DIFFERS, 50)
+
+
+def test_the_flag_outlives_the_wait_for_the_ptp() -> None:
+    running = settled_without_an_end()
+    decisions.flag(running.payment.pk, Review.UNCONFIRMED, now=timezone.now())
+
+    tell_end(running, energy_wh=1_500)
+
+    assert told(payment(running), "SUCCESS", 50).state == PaymentState.CAPTURED
+    assert payment(running).review == Review.LATE_STOP_DIFFERS
+
+
+def test_it_waits_until_staff_are_done_with_what_they_look_at() -> None:
+    running = settled_without_an_end()
+    told(payment(running), "SUCCESS", 40)
+    tell_end(running, energy_wh=1_500)
+    tasks.sweep_payments()
+    assert payment(running).review == Review.AMOUNT_DIFFERS
+
+    assert told(payment(running), "SUCCESS", 50).review == ""
+    tasks.sweep_payments()
+
+    assert payment(running).review == Review.LATE_STOP_DIFFERS
 
 
 def test_less_energy_is_for_staff_to_give_back() -> None:
