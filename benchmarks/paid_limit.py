@@ -28,7 +28,7 @@ import django
 
 from benchmarks.virtual_time import Wire, virtual_time
 
-POWERS_KW = (3.7, 7.4, 11, 22, 50, 100, 150, 250, 350)
+POWERS_KW = (3, 3.7, 7.4, 11, 22, 50, 100, 150, 250, 350)
 INTERVALS_SECONDS = (10, 30, 60)
 # What a charger takes from the stop to the end of energy, its network one way, and how much more than the
 # vehicle takes its connector could give.

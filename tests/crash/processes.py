@@ -17,6 +17,7 @@ SWEEP_PAUSE_SECONDS = 0.02
 # Each thread's connection is a process of PostgreSQL that starts and ends with the server: most of what a life costs.
 OCPP_THREADS, WORKER_THREADS = 2, 2
 CLAIM_SECONDS = 2
+MOST_BETWEEN_ATTEMPTS_SECONDS = 5.0  # at a message; a PTP that often fails would make the calm long
 LATE_MODULES = (
     "anyio.abc",
     "anyio._backends._asyncio",
@@ -102,7 +103,7 @@ def _shorten_waits_and_lives() -> None:
     from payments import outbox, tasks
 
     database.THREADS_ELSEWHERE, worker.CONCURRENCY = OCPP_THREADS, WORKER_THREADS
-    outbox.CLAIM_SECONDS = CLAIM_SECONDS
+    outbox.CLAIM_SECONDS, outbox.MAX_RETRY_SECONDS = CLAIM_SECONDS, MOST_BETWEEN_ATTEMPTS_SECONDS
     tasks.RENDER_AFTER = timedelta(seconds=CLAIM_SECONDS)
 
 

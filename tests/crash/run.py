@@ -12,8 +12,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -72,7 +74,7 @@ class Stage:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._copies = 0
+        self._copies, self._lock = 0, threading.Lock()
         self._env = {**servers.system_environment(), **PLACE, **_timers(), "EMABLER_VAR_DIR": str(directory)}
         template = servers.create_postgres_database("crash_template")
         file = directory / "network.json"
@@ -86,11 +88,15 @@ class Stage:
                 check=True,
             )
 
-    def start_lane(self, order: dict[str, Any]) -> "RunningLane":
-        """Start a lane on a database of its own."""
-        self._copies += 1
-        name = f"crash_{self._copies}"
-        url = servers.create_postgres_database(name, template="crash_template")
+    def play(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Have a lane play on a database of its own, to its end; from any thread that lives as long."""
+        return self._start_lane(order).result()
+
+    def _start_lane(self, order: dict[str, Any]) -> "RunningLane":
+        with self._lock:  # one copy of the template after the other
+            self._copies += 1
+            name = f"crash_{self._copies}"
+            url = servers.create_postgres_database(name, template="crash_template")
         with psycopg.connect(url, autocommit=True) as connection:
             # Nobody kills PostgreSQL here, and what it has acknowledged it does not forget while it runs.
             connection.execute(f"ALTER DATABASE {name} SET synchronous_commit TO off")
@@ -150,8 +156,13 @@ def main(arguments: list[str] | None = None) -> int:
     began = time.monotonic()
     directory = Path(tempfile.mkdtemp(prefix="emabler-crash-"))
     stage = Stage(directory)
-    results = _kill_everywhere(stage, options.runs_per_point, seed)
-    breaks = [what for result in results for what in result["breaks"]] + _plant_faults(stage, seed)
+    with ThreadPoolExecutor(len(DOORS)) as lanes:  # as many at once; the planted faults' follow
+        campaign = [lanes.submit(stage.play, order) for order in _orders(options.runs_per_point, seed)]
+        planted = {name: lanes.submit(stage.play, _planted(name, seed)) for name in MUTANTS}
+        results = [lane.result() for lane in campaign]
+        missed = _missed({name: lane.result() for name, lane in planted.items()})
+    _tell(results)
+    breaks = [what for result in results for what in result["breaks"]] + missed
     _tell_breaks(breaks, directory)
     runs = sum(sum(result["killed"].values()) for result in results)
     print(f"crash | {runs} | {len(breaks)} | {seed} | {time.monotonic() - began:.1f}")
@@ -169,13 +180,15 @@ def _tell_breaks(breaks: list[str], directory: Path) -> None:
     print(f"all breaks, their stories and the servers' logs are in {directory}", file=sys.stderr)
 
 
-def _kill_everywhere(stage: Stage, runs_per_point: int, seed: int) -> list[dict[str, Any]]:
+def _orders(runs_per_point: int, seed: int) -> list[dict[str, Any]]:
     """The campaign itself: every point, in all lanes at once."""
-    orders = [
+    return [
         {"wanted": _share(runs_per_point, lane), "doors": doors, "seed": seed + lane}
         for lane, doors in enumerate(DOORS)
     ]
-    results = [lane.result() for lane in [stage.start_lane(order) for order in orders]]
+
+
+def _tell(results: list[dict[str, Any]]) -> None:
     killed, effects, ends = Counter[str](), Counter[str](), Counter[str]()
     for result in results:
         killed.update(result["killed"])
@@ -185,36 +198,30 @@ def _kill_everywhere(stage: Stage, runs_per_point: int, seed: int) -> list[dict[
     for name, counts in (("kills", killed), ("payments", ends), ("cards touched", effects)):
         told = ", ".join(f"{what} {count}" for what, count in sorted(counts.items()))
         print(f"{name}: {told}", file=sys.stderr)
-    return results
 
 
-def _plant_faults(stage: Stage, seed: int) -> list[str]:
-    """Short campaigns against the product with a fault planted; return the faults that were not caught."""
+def _planted(name: str, seed: int) -> dict[str, Any]:
+    """A short campaign against the product with a fault planted."""
+    return {
+        "wanted": MUTANTS[name].wanted,
+        "doors": [LISTENS],
+        "seed": seed,
+        "mutant": name,
+        "linger_seconds": MUTANTS[name].linger_seconds,
+        "kills_per_round": 15,
+        "calm_seconds": 20.0,
+    }
+
+
+def _missed(results: dict[str, dict[str, Any]]) -> list[str]:
+    """Return the planted faults that were not caught."""
     missed = []
-    waiting = list(MUTANTS.items())
-    while waiting:
-        batch, waiting = waiting[: len(DOORS)], waiting[len(DOORS) :]
-        lanes = [
-            stage.start_lane(
-                {
-                    "wanted": mutant.wanted,
-                    "doors": [LISTENS],
-                    "seed": seed,
-                    "mutant": name,
-                    "linger_seconds": mutant.linger_seconds,
-                    "kills_per_round": 15,
-                    "calm_seconds": 20.0,
-                }
-            )
-            for name, mutant in batch
-        ]
-        for (name, mutant), lane in zip(batch, lanes, strict=True):
-            result = lane.result()
-            caught = any(mutant.shows in what for what in result["breaks"])
-            kills = sum(result["killed"].values())
-            print(f"planted: {name}: {'caught' if caught else 'MISSED'} after {kills} kills", file=sys.stderr)
-            if not caught:
-                missed.append(f"a planted fault was not caught: {name}; {result['breaks']}")
+    for name, result in results.items():
+        caught = any(MUTANTS[name].shows in what for what in result["breaks"])
+        kills = sum(result["killed"].values())
+        print(f"planted: {name}: {'caught' if caught else 'MISSED'} after {kills} kills", file=sys.stderr)
+        if not caught:
+            missed.append(f"a planted fault was not caught: {name}; {result['breaks']}")
     return missed
 
 
