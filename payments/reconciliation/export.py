@@ -56,6 +56,8 @@ COLUMNS: Final = (
     "credited_vat",
     "credited_gross",
     "owed_back",
+    "paid_out",
+    "fee",
     "receipt_number",
     "credit_note_numbers",
     "state",
@@ -179,11 +181,20 @@ def _row(
         money(credited.gross_minor - credited.net_minor),
         money(credited.gross_minor),
         money(payment.account.owed_minor),
+        *_paid_out(position),
         receipt_number,
         "; ".join(credited.numbers),
         payment.state,
         str(position.standing),
     ]
+
+
+def _paid_out(position: Position) -> tuple[Cell, Cell]:
+    """What settlement files say was paid out, and the PTP's fee, both empty where none names the payment."""
+    if position.paid_minor is None:
+        return None, None
+    paid, fee = position.paid_minor, position.fee_minor
+    return from_minor(paid, position.currency), from_minor(fee, position.currency)
 
 
 def _iso(at: datetime | None, zone: ZoneInfo) -> str:

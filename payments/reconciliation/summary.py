@@ -20,6 +20,7 @@ class Sums:
     written_off_minor: int = 0
     refunded_minor: int = 0
     paid_minor: int = 0
+    fee_minor: int = 0
     in_file: int = 0  # how many of them a settlement file names
 
     def add(self, position: Position) -> None:
@@ -31,6 +32,7 @@ class Sums:
         self.written_off_minor += position.written_off_minor
         self.refunded_minor += position.refunded_minor
         self.paid_minor += position.paid_minor or 0
+        self.fee_minor += position.fee_minor
         self.in_file += position.paid_minor is not None
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from payments import decisions
 from payments.models import Payment, Receipt
-from payments.reconciliation import books
+from payments.reconciliation import books, files
 from sessions_app.models import Session
 from tests import builders
 from tests.emabler.money_pages import decider, text, viewer
@@ -91,6 +91,14 @@ class TestSettlements:
             in body
         )
         assert f"not known {cast.ptp.name} 1 orphan" in body
+
+    def test_the_fees_of_settlement_files_are_summed(self, vera: Client) -> None:
+        cast = builders.cast()
+        names = [captured(cast).authorization_reference for _ in range(2)]
+        raw = "reference,amount,currency,fee\n" + "".join(f"{name},10.00,EUR,0.25\n" for name in names)
+        files.import_file(cast.ptp, "payout.csv", raw.encode(), actor="anna", now=NOW)
+
+        assert "2 of 2 in a file, fees 0.50 €" in text(vera.get("/money/"))
 
     def test_every_line_leads_to_its_payments(self, vera: Client) -> None:
         cast = builders.cast()

@@ -158,13 +158,18 @@ def _day_row(line: DayLine, query: dict[str, str]) -> DayRow:
         terminal=key.terminal,
         query=urlencode({**query, **chosen}),
         paid=words.money(total.paid_minor, key.currency) if total.in_file else "–",
-        paid_note=f"{total.in_file} of {total.count} in a file" if total.in_file else "",
+        paid_note=_paid_note(total, key.currency) if total.in_file else "",
         signs=[
             (words.STANDING[standing], count)
             for standing, count in sorted(line.by_standing.items(), key=lambda each: order.index(each[0]))
         ],
         **_amounts(total, key.currency),
     )
+
+
+def _paid_note(total: Sums, currency: str) -> str:
+    fees = f", fees {words.money(total.fee_minor, currency)}" if total.fee_minor else ""
+    return f"{total.in_file} of {total.count} in a file{fees}"
 
 
 # --- The payments behind --------------------------------------------------------------------------

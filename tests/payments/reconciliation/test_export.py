@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from payments import decisions, settlement
 from payments.models import CreditNote, Payment, Receipt
-from payments.reconciliation import export
+from payments.reconciliation import export, files
 from payments.reconciliation.books import Period
 from payments.reconciliation.export import COLUMNS, csv_header, csv_text, harmless
 from tests import builders
@@ -76,6 +76,18 @@ class TestRows:
             "REFUNDED",
             "matched",
         )
+
+    def test_what_was_paid_out_and_its_fee_stand_where_a_file_names_it(self) -> None:
+        cast = builders.cast()
+        paid, unpaid = captured(cast), captured(cast)
+        raw = f"reference,amount,currency,fee\n{paid.authorization_reference},10.00,EUR,0.25\n"
+        files.import_file(cast.ptp, "payout.csv", raw.encode(), actor="anna", now=NOW)
+
+        rows = {row["authorization_reference"]: row for row in as_csv()}
+
+        named, unnamed = rows[paid.authorization_reference], rows[unpaid.authorization_reference]
+        assert (named["paid_out"], named["fee"]) == ("10.00", "0.25")
+        assert (unnamed["paid_out"], unnamed["fee"]) == ("", "")
 
     def test_times_bear_the_zone_of_the_site(self) -> None:
         captured()
