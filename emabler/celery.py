@@ -36,7 +36,7 @@ def _plan_sweeps(sender: Celery, **_: object) -> None:
         # Ended sessions whose wake-up was lost; payments past their deadline.
         "sweep-payments": {"task": "payments.tasks.sweep_payments", "schedule": period},
         # Receipts whose wake-up was lost.
-        "render-missing": {"task": "payments.tasks.render_missing", "schedule": period, "options": LAST},
+        "draw-receipts": {"task": "payments.tasks.draw_receipts", "schedule": period, "options": LAST},
         # Deliveries whose time has come, also those a killed worker left claimed.
         "deliver-due": {"task": "payments.tasks.deliver_due", "schedule": period},
         # A PTP that is down gets a call every PEER_PROBE_SECONDS, though all its messages wait for longer.

@@ -200,7 +200,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
 # A wake-up that was fetched waits for the task before it, though another process may have nothing to do.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # What a worker takes first, 0 before all: sweeps have 0 (emabler/celery.py), then wake-ups, then the pages of receipts.
-CELERY_TASK_ROUTES = {"payments.tasks.render_*": {"priority": 9}, "*": {"priority": 3}}
+CELERY_TASK_ROUTES = {"payments.tasks.draw_*": {"priority": 9}, "*": {"priority": 3}}
 CELERY_TASK_TIME_LIMIT = 50  # beyond the slowest task: a round of deliveries with a slow peer at its end
 CELERY_TIMEZONE = "UTC"
 

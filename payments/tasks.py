@@ -1,31 +1,24 @@
 """Celery tasks of payments: each is a wake-up for a row, safe to run twice, to lose and to repeat."""
 
 import logging
-import random
 import time
 import uuid
-from datetime import timedelta
 
 from celery import shared_task
 from django.db.models import Q
 from django.utils import timezone
 
-from chargers.failpoints import failpoint
 from payments import outbox, session_alerts, settlement, webhooks  # noqa: F401  (webhooks registers its carriers)
-from payments.models import Payment, Receipt
+from payments.models import Payment
 from payments.ocpi import results
 from payments.ocpi.push import tasks as ocpi_tasks  # noqa: F401  (tasks and carriers of what OCPI sends)
-from payments.receipts.pdf import render
+from payments.receipts import drawing
 from payments.states import WAITING, PaymentState
 from sessions_app.states import FINAL
-from sessions_app.wakeups import wake
 
 logger = logging.getLogger(__name__)
 BATCH = 500  # rows a sweep looks at; the next one comes in seconds
 DELIVER_FOR_SECONDS = 8.0  # with one slow peer at the end, asked twice, still below CELERY_TASK_TIME_LIMIT
-RENDER_AFTER = timedelta(seconds=30)  # a receipt older than this without PDF lost its wake-up
-RENDER_FOR_SECONDS = 1.0  # about twenty of them: then a worker looks whether money waits
-RENDER_SWEEP_TASK = "payments.tasks.render_missing"
 
 
 @shared_task(name="payments.tasks.follow_session")  # type: ignore[untyped-decorator]
@@ -64,29 +57,6 @@ def sweep_payments() -> int:
     return len(ids) + session_alerts.sweep(now)
 
 
-@shared_task(name=RENDER_SWEEP_TASK)  # type: ignore[untyped-decorator]
-def render_missing() -> int:
-    """Render what has no PDF for a while, and wake another worker where more is left; returns how many.
-
-    In random order: others may be at it, and twice the same is work for nothing. As all that draws, it is
-    begun when nothing else waits (CELERY_TASK_ROUTES).
-    """
-    late = Receipt.objects.filter(pdf__isnull=True, issued_at__lt=timezone.now() - RENDER_AFTER)
-    ids = list(late.values_list("payment_id", flat=True)[:BATCH])
-    random.shuffle(ids)
-    until, rendered = time.monotonic() + RENDER_FOR_SECONDS, 0
-    for payment_id in ids:
-        if time.monotonic() > until:
-            wake(RENDER_SWEEP_TASK)
-            break
-        try:
-            render_receipt(str(payment_id))
-        except Exception:
-            logger.exception("the receipt of payment %s cannot be rendered", payment_id)
-        rendered += 1
-    return rendered
-
-
 @shared_task(name="payments.tasks.deliver_one")  # type: ignore[untyped-decorator]
 def deliver_one(message_id: str) -> bool:
     """Carry one message to its PTP if it is due."""
@@ -115,12 +85,7 @@ def probe_silent() -> int:
     return outbox.probe_silent(timezone.now())
 
 
-@shared_task(name="payments.tasks.render_receipt")  # type: ignore[untyped-decorator]
-def render_receipt(payment_id: str) -> None:
-    """Render the PDF of a receipt once; the document is frozen, so a second rendering would say the same."""
-    receipt = Receipt.objects.select_related("payment__session").filter(payment=uuid.UUID(payment_id)).first()
-    if receipt is None or receipt.pdf:
-        return
-    rendered = render(receipt)
-    failpoint("F26_receipt_rendered")
-    Receipt.objects.filter(pk=receipt.pk, pdf__isnull=True).update(pdf=rendered)
+@shared_task(name=drawing.TASK)  # type: ignore[untyped-decorator]
+def draw_receipts() -> int:
+    """Draw receipts that have no PDF, for a moment; returns how many."""
+    return drawing.draw_missing()

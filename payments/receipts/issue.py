@@ -14,17 +14,17 @@ from payments.models import CreditNote, Payment, Receipt, ReceiptCounter
 from sessions_app.models import CDR
 from sessions_app.wakeups import wake
 
-RENDER_TASK = "payments.tasks.render_receipt"
+DRAW_TASK = "payments.tasks.draw_receipts"
 
 
 def issue(payment: Payment, cdr: CDR, now: datetime) -> Receipt:
-    """Issue the receipt inside the caller's transaction and wake the task that renders its PDF."""
+    """Issue the receipt inside the caller's transaction and wake the task that draws its PDF."""
     number = _next_number(now, cdr.time_zone)
     failpoint("F25_receipt_in_tx")
     receipt = Receipt.objects.create(
         payment=payment, issued_at=now, document=document(payment, cdr), **number
     )
-    wake(RENDER_TASK, str(payment.pk))
+    wake(DRAW_TASK)
     return receipt
 
 

@@ -41,7 +41,7 @@ SWEEPS = (
     "payments.tasks.probe_silent",
 )
 # The PTP in the box polls what it mirrors; pushes of that have tests of their own.
-LEFT_OUT = frozenset({"payments.ocpi.push.tasks.watch_platforms", "payments.tasks.render_receipt"})
+LEFT_OUT = frozenset({"payments.ocpi.push.tasks.watch_platforms", "payments.tasks.draw_receipts"})
 FAST = {
     "MINIMUM_HOLD": Decimal("0.05"),  # a hold that is used up within seconds
     "STOP_LATENCY_SECONDS": 0.05,

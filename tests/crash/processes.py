@@ -5,7 +5,6 @@ import gc
 import socket
 import time
 from collections.abc import Callable
-from datetime import timedelta
 from functools import partial
 
 from django.conf import settings
@@ -100,18 +99,17 @@ def _shorten_waits_and_lives() -> None:
     """How long what a killed worker had stays untouched: longer than any delivery here, short for a campaign."""
     from chargers.ocpp import database
     from emabler.running import worker
-    from payments import outbox, tasks
+    from payments import outbox
 
     database.THREADS_ELSEWHERE, worker.CONCURRENCY = OCPP_THREADS, WORKER_THREADS
     outbox.CLAIM_SECONDS, outbox.MAX_RETRY_SECONDS = CLAIM_SECONDS, MOST_BETWEEN_ATTEMPTS_SECONDS
-    tasks.RENDER_AFTER = timedelta(seconds=CLAIM_SECONDS)
 
 
 def _draw_nothing() -> None:
     """A PDF is a pure function of a frozen document; drawing them would take half of the campaign's time."""
-    from payments import tasks
+    from payments.receipts import drawing
 
-    tasks.render = lambda receipt: b"%PDF-1.7 not drawn"
+    drawing.render = lambda receipt: b"%PDF-1.7 not drawn"
 
 
 def roles(board: Board, listener: socket.socket) -> dict[str, Callable[[], None]]:

@@ -15,6 +15,6 @@ def test_no_sweep_is_worked_on_after_the_next_one_is_due(caplog: pytest.LogCaptu
     assert planned
     assert all(each["options"]["expires"] == each["schedule"] for each in planned)
     drawing = {each["task"] for each in planned if each["options"]["priority"]}
-    assert drawing == {"payments.tasks.render_missing"}
+    assert drawing == {"payments.tasks.draw_receipts"}
     # Celery logs what a receiver of its signals raises, and goes on without it.
     assert not caplog.records

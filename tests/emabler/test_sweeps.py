@@ -36,7 +36,7 @@ def _long_running(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_sweep_that_money_waits_for_is_watched_and_housekeeping_is_not() -> None:
     assert set(sweeps.watched()) >= MONEY_WAITS_FOR
-    assert not {"payments.ocpi.push.tasks.forget_old_messages", "payments.tasks.render_missing"} & set(
+    assert not {"payments.ocpi.push.tasks.forget_old_messages", "payments.tasks.draw_receipts"} & set(
         sweeps.watched()
     )
 

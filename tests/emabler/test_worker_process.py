@@ -78,7 +78,7 @@ def test_a_worker_with_work_in_its_hands_survives_the_loss_of_redis(
 def test_sweeps_are_taken_first_and_the_pages_of_receipts_last(redis: Redis) -> None:
     with Celery(broker=redis.url) as client:
         client.conf.task_routes = settings.CELERY_TASK_ROUTES
-        client.send_task("payments.tasks.render_receipt", ignore_result=True)
+        client.send_task("payments.tasks.draw_receipts", ignore_result=True)
         client.send_task("payments.tasks.deliver_one", ignore_result=True)
         client.send_task("payments.tasks.deliver_due", ignore_result=True, **FIRST)
 
@@ -86,4 +86,4 @@ def test_sweeps_are_taken_first_and_the_pages_of_receipts_last(redis: Redis) -> 
             queue = connection.SimpleQueue(client.conf.task_default_queue)
             taken = [queue.get(timeout=WAIT_SECONDS).headers["task"] for _ in range(3)]
 
-    assert [name.rpartition(".")[2] for name in taken] == ["deliver_due", "deliver_one", "render_receipt"]
+    assert [name.rpartition(".")[2] for name in taken] == ["deliver_due", "deliver_one", "draw_receipts"]

@@ -11,7 +11,7 @@ from django.utils import timezone
 from payments.models import Receipt
 from payments.receipts.languages import WORDS
 from payments.receipts.pdf import MISSING, letters, printable, render
-from payments.tasks import render_receipt
+from payments.tasks import draw_receipts
 from tests import builders
 from tests.payments.pdf_text import text_of
 from tests.payments.receipt_cast import EFT_LINES, paid, path_of
@@ -43,7 +43,7 @@ class TestPdf:
     def test_the_stored_one_is_served_while_nothing_was_confirmed(self) -> None:
         running = builders.cast().running(now=timezone.now() - timedelta(minutes=30))
         payment = running.end(energy_wh=20_000, after_seconds=1200)
-        render_receipt(str(payment.pk))
+        draw_receipts()
 
         served = Client().get(path_of(payment) + ".pdf")
 
