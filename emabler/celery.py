@@ -8,6 +8,7 @@ from typing import Any
 
 from celery import Celery, Task, signals
 from django.conf import settings
+from django.db import close_old_connections
 from django.utils import timezone
 from kombu.transport.redis import Channel
 
@@ -22,6 +23,14 @@ FIRST, LAST = {"priority": 0}, {"priority": 9}
 
 # Nor is a worker to put back what it had not begun when its connection broke: that can end the worker itself.
 Channel.do_restore = False
+
+
+@signals.task_prerun.connect
+@signals.task_postrun.connect
+def _give_connection_back(task: Task, **_: object) -> None:
+    """As around a request: to the pool, where it is looked at before its next use; without a pool it ends."""
+    if not task.request.is_eager:
+        close_old_connections()
 
 
 @app.on_configure.connect

@@ -6,6 +6,7 @@ A wrong value stops the start and names itself. SQLite in one process is the def
 
 import os
 import re
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # What a worker takes first, 0 before all: sweeps have 0 (emabler/celery.py), then wake-ups, then the pages of receipts.
 CELERY_TASK_ROUTES = {"payments.tasks.draw_*": {"priority": 9}, "*": {"priority": 3}}
+# Celery would close the whole pool of connections with its threads before and after each task, which costs as much
+# as the task; emabler/celery.py gives the connection back instead. A new process closes what it inherits all the same.
+CELERY_DB_REUSE_MAX = sys.maxsize
 CELERY_TASK_TIME_LIMIT = 50  # beyond the slowest task: a round of deliveries with a slow peer at its end
 CELERY_TIMEZONE = "UTC"
 

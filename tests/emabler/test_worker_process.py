@@ -6,8 +6,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 from celery import Celery
 from django.conf import settings
@@ -31,11 +33,17 @@ def redis(tmp_path: Path) -> Iterator[Redis]:
 
 @pytest.fixture
 def worker(redis: Redis, sqlite_env: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
+    with running_worker({**sqlite_env, "REDIS_URL": redis.url}) as process:
+        yield process
+
+
+@contextmanager
+def running_worker(env: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
     command = ["-m", "celery", "-A", "tests.emabler.slow_worker", "worker", "--concurrency", "1"]
     process = subprocess.Popen(
         [sys.executable, *command],
         cwd=ROOT,
-        env={**system_environment(), **sqlite_env, "REDIS_URL": redis.url},
+        env={**system_environment(), **env},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -46,9 +54,9 @@ def worker(redis: Redis, sqlite_env: dict[str, str]) -> Iterator["subprocess.Pop
     process.wait()
 
 
-def send(redis: Redis, sign: Path) -> None:
+def send(redis: Redis, sign: Path, *, task: str = "tests.take_a_second") -> None:
     with Celery(broker=redis.url) as client:
-        client.send_task("tests.take_a_second", args=[str(sign)], ignore_result=True)
+        client.send_task(task, args=[str(sign)], ignore_result=True)
 
 
 def seen(happened: Callable[[], bool]) -> bool:
@@ -73,6 +81,30 @@ def test_a_worker_with_work_in_its_hands_survives_the_loss_of_redis(
 
     assert seen(after.exists)
     assert worker.poll() is None
+
+
+@pytest.mark.postgres
+def test_a_worker_keeps_its_connections_from_task_to_task_and_replaces_broken_ones(
+    redis: Redis, postgres_env: dict[str, str], tmp_path: Path
+) -> None:
+    page = tmp_path / "served by"
+
+    def served(tasks: int) -> list[int]:
+        for _ in range(tasks):
+            send(redis, page, task="tests.say_who_serves")
+        wanted = tasks + len(known)
+        assert seen(lambda: page.exists() and len(page.read_text().splitlines()) == wanted)
+        return [int(line) for line in page.read_text().splitlines()][len(known) :]
+
+    known: list[int] = []
+    with running_worker({**postgres_env, "REDIS_URL": redis.url}):
+        known += served(6)
+        assert len(set(known)) < 3  # the pool opens a second one while the first has yet to answer
+
+        with psycopg.connect(postgres_env["DATABASE_URL"], autocommit=True) as connection:
+            connection.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s) AS pid", [known])
+
+        assert not set(served(2)) & set(known)
 
 
 def test_sweeps_are_taken_first_and_the_pages_of_receipts_last(redis: Redis) -> None:
