@@ -5,6 +5,7 @@ PTPs, would keep the money of others waiting for paper; who wants a receipt soon
 """
 
 import logging
+import random
 import time
 from typing import Final
 
@@ -20,44 +21,44 @@ logger = logging.getLogger(__name__)
 TASK: Final = "payments.tasks.draw_receipts"
 TURN_SECONDS: Final = 1.0  # then a worker looks whether money waits
 FORGOTTEN_AFTER_SECONDS: Final = 10  # the turn of a worker that was killed
-BATCH: Final = 100
+BATCH: Final = 500
 _TURN: Final = "receipts:drawing"
 
 
 def draw_missing() -> int:
-    """Draw what has no PDF for a turn, the oldest first, and wake another where more is left; returns how many.
+    """Draw what has no PDF for a turn, and wake another where more is left; returns how many.
 
     Does nothing while another worker has the turn. Without a shared cache each process has its own.
     """
     if not cache.add(_TURN, True, timeout=FORGOTTEN_AFTER_SECONDS):
         return 0
     try:
-        return _draw_for_a_turn()
+        drawn, more = _draw_for_a_turn()
     finally:
         cache.delete(_TURN)
-
-
-def _draw_for_a_turn() -> int:
-    drawn, failed = 0, set[int]()
-    until = time.monotonic() + TURN_SECONDS
-    while waiting := _missing(failed):
-        for receipt in waiting:
-            if time.monotonic() > until:
-                wake(TASK)
-                return drawn
-            try:
-                draw(receipt)
-                drawn += 1
-            except Exception:
-                # One that cannot be drawn must not keep the others waiting; the next sweep tries it again.
-                logger.exception("receipt %s cannot be drawn", receipt.full_number)
-                failed.add(receipt.pk)
+    if more:  # where none could be drawn, the next sweep tries again
+        wake(TASK)
     return drawn
 
 
-def _missing(failed: set[int]) -> list[Receipt]:
-    rows = Receipt.objects.filter(pdf__isnull=True).exclude(pk__in=failed)
-    return list(rows.select_related("payment__session").order_by("issued_at")[:BATCH])
+def _draw_for_a_turn() -> tuple[int, bool]:
+    """Return how many were drawn, and whether more are left; in random order, for some may fail each time."""
+    ids = list(
+        Receipt.objects.filter(pdf__isnull=True).order_by("issued_at").values_list("pk", flat=True)[:BATCH]
+    )
+    random.shuffle(ids)
+    drawn, until = 0, time.monotonic() + TURN_SECONDS
+    for pk in ids:
+        receipt = Receipt.objects.select_related("payment__session").get(pk=pk)
+        try:
+            draw(receipt)
+            drawn += 1
+        except Exception:
+            # One that cannot be drawn must not keep the others waiting.
+            logger.exception("receipt %s cannot be drawn", receipt.full_number)
+        if time.monotonic() > until:
+            break
+    return drawn, drawn > 0 and Receipt.objects.filter(pdf__isnull=True).exists()
 
 
 def draw(receipt: Receipt) -> None:

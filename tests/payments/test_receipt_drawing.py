@@ -33,7 +33,7 @@ def test_what_nobody_drew_is_drawn() -> None:
 def test_a_worker_whose_turn_is_over_leaves_the_rest_to_the_next_and_wakes_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    clock = iter(range(100))  # each look at the clock finds it a second later
+    clock = iter(range(0, 200, 2))  # each look at the clock finds it two seconds later
     woken: list[str] = []
     monkeypatch.setattr(drawing.time, "monotonic", lambda: float(next(clock)))
     monkeypatch.setattr(drawing, "wake", woken.append)
