@@ -32,7 +32,6 @@ from payments.events import (
 __all__ = [
     "CONFIRMABLE",
     "LEGAL",
-    "PASSING",
     "REFUNDABLE",
     "WAITING",
     "Account",
@@ -171,7 +170,9 @@ def _book(account: Account, event: Confirmed) -> Account:
     if account.state is not PaymentState.CAPTURING and state is not PaymentState.CAPTURED:
         same = state is account.state and event.amount_minor == account.captured_minor
         return account if same else replace(account, review=Review.CONFIRMED_TWICE)
-    review = _OPEN_REVIEW.get(state) or _settled_review(account)
+    # A doubt about the meter is looked at first; what is open is asked when that is closed (`_rest`).
+    doubted = account.review is Review.METER_DOUBT
+    review = account.review if doubted else _OPEN_REVIEW.get(state) or _settled_review(account)
     return replace(account, state=state, captured_minor=event.amount_minor, deadline_at=None, review=review)
 
 
@@ -309,14 +310,9 @@ def _refund_acknowledged(account: Account, event: Event, now: datetime, timers: 
     return after, ()
 
 
-PASSING = (Review.UNCONFIRMED, Review.UNRELEASED, Review.UNREFUNDED)
-
-
 def _flagged(account: Account, event: Event, now: datetime, timers: Timers) -> Outcome:
-    """The first reason stands, unless the PTP's answer would take it away, and this one with it unseen."""
     assert isinstance(event, Flagged)
-    stands = None if account.review in PASSING else account.review
-    return replace(account, review=stands or event.review), ()
+    return replace(account, review=account.review or event.review), ()
 
 
 def _review_closed(account: Account, event: Event, now: datetime, timers: Timers) -> Outcome:

@@ -263,7 +263,8 @@ def record(
     """Write down what moves no state of a locked session, also of one that is over, and ask staff to look."""
     session.event_count += 1
     _journal(session, kind, session.state, now=now, actor="charger", data=data)
-    session.alert = alert
+    if session.alert != Alert.LATE_STOP:  # it names money; nothing that comes later may hide it
+        session.alert = alert
     session.needs_review = session.needs_review or review[:200]
     session.changed_at = now
     update(session, ["event_count", "alert", "needs_review", "changed_at"])

@@ -292,10 +292,11 @@ def test_any_order_of_events_keeps_the_money_inside_its_bounds(story: list[tuple
     assert told <= 1
 
 
-@pytest.mark.parametrize("passing", [Review.UNCONFIRMED, Review.UNRELEASED, Review.UNREFUNDED])
-def test_a_reason_that_an_answer_takes_away_gives_way_to_another(passing: Review) -> None:
-    waits = account(PaymentState.CAPTURING, review=passing)
-    seen = account(PaymentState.CAPTURING, review=Review.METER_DOUBT)
+def test_a_doubt_about_the_meter_is_looked_at_before_what_is_open() -> None:
+    doubted = account(PaymentState.CAPTURING, due_minor=1234, review=Review.METER_DOUBT)
 
-    assert moved(waits, states.Flagged(Review.LATE_STOP_DIFFERS))[0].review is Review.LATE_STOP_DIFFERS
-    assert moved(seen, states.Flagged(Review.LATE_STOP_DIFFERS))[0].review is Review.METER_DOUBT
+    failed, _ = moved(doubted, confirmed(CaptureStatus.FAILED, 0))
+    looked_at, _ = moved(failed, states.ReviewClosed())
+
+    assert (failed.state, failed.review) == (PaymentState.CAPTURE_FAILED, Review.METER_DOUBT)
+    assert looked_at.review is Review.CAPTURE_FAILED

@@ -12,19 +12,22 @@ from payments import decisions, session_alerts, settlement, tasks
 from payments.models import Payment, PaymentEvent
 from payments.states import PaymentState, Review
 from sessions_app import lifecycle
-from sessions_app.models import CDR, SessionEvent
+from sessions_app.models import CDR, Session, SessionEvent
+from sessions_app.states import Alert
 from tests import builders
 from tests.payments.reconciliation.cast import told
 
 pytestmark = pytest.mark.django_db
 
 
-def settled_without_an_end(energy_wh: int = 1_000) -> builders.Running:
-    """A session that staff closed at its last meter value, a minute after its start."""
+def settled_without_an_end(energy_wh: int = 1_000, *, captured: bool = True) -> builders.Running:
+    """A session that staff closed at its last meter value, a minute after its start, and that was captured."""
     running = builders.cast().running(now=timezone.now() - timedelta(hours=2))
     running.meter(energy_wh=energy_wh, after_seconds=60)
     lifecycle.close_in_books(running.payment.session_id, actor="staff", reason="silent", now=timezone.now())
     settlement.settle(running.payment.pk, now=timezone.now())
+    if captured and (due_minor := payment(running).due_minor):
+        told(payment(running), "SUCCESS", due_minor)
     return running
 
 
@@ -57,27 +60,49 @@ def test_more_energy_is_written_off_and_flagged() -> None:
     assert (payment(running).review, payment(running).due_minor) == (Review.LATE_STOP_DIFFERS, 50)
 
 
-def test_the_flag_outlives_the_wait_for_the_ptp() -> None:
-    running = settled_without_an_end()
+def test_it_waits_for_the_answer_of_the_ptp_which_may_be_another_reason() -> None:
+    running = settled_without_an_end(captured=False)
     decisions.flag(running.payment.pk, Review.UNCONFIRMED, now=timezone.now())
 
     tell_end(running, energy_wh=1_500)
+    tasks.sweep_payments()
+    assert payment(running).review == Review.UNCONFIRMED
+    told(payment(running), "FAILED", 0)
+    tasks.sweep_payments()
+    assert payment(running).review == Review.CAPTURE_FAILED
+    told(payment(running), "SUCCESS", 50)
+    tasks.sweep_payments()
 
-    assert told(payment(running), "SUCCESS", 50).state == PaymentState.CAPTURED
     assert payment(running).review == Review.LATE_STOP_DIFFERS
 
 
-def test_it_waits_until_staff_are_done_with_what_they_look_at() -> None:
-    running = settled_without_an_end()
-    told(payment(running), "SUCCESS", 40)
+def test_a_fault_that_comes_later_does_not_hide_it() -> None:
+    running = settled_without_an_end(captured=False)
     tell_end(running, energy_wh=1_500)
-    tasks.sweep_payments()
-    assert payment(running).review == Review.AMOUNT_DIFFERS
+    fact = MessageLost(
+        running.transaction.station_id, running.transaction.pk, "", "MeterValues", timezone.now()
+    )
 
-    assert told(payment(running), "SUCCESS", 50).review == ""
+    current_desk().lost(fact)
+    told(payment(running), "SUCCESS", 50)
     tasks.sweep_payments()
 
     assert payment(running).review == Review.LATE_STOP_DIFFERS
+
+
+def test_a_session_that_ended_all_the_same_raises_no_alarm_about_its_hold() -> None:
+    running = builders.cast().running(now=timezone.now() - timedelta(hours=2))
+    decisions.flag(running.payment.pk, Review.METER_DOUBT, now=timezone.now())
+    Session.objects.filter(pk=running.payment.session_id).update(alert=Alert.UNHEARD)
+    tasks.sweep_payments()
+    ended = running.end(energy_wh=1_000, after_seconds=60)
+    told(ended, "SUCCESS", ended.due_minor)
+    decisions.close_review(ended.pk, actor="anna", reason="x", now=timezone.now())
+
+    tasks.sweep_payments()
+
+    assert payment(running).review == ""
+    assert not running.session.alert
 
 
 def test_less_energy_is_for_staff_to_give_back() -> None:
