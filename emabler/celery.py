@@ -44,6 +44,8 @@ def _plan_sweeps(sender: Celery, **_: object) -> None:
         "sweep-sessions": {"task": "sessions_app.tasks.sweep_sessions", "schedule": period},
         # Ended sessions whose wake-up was lost; payments past their deadline.
         "sweep-payments": {"task": "payments.tasks.sweep_payments", "schedule": period},
+        # Lines of settlement files that are new, or whose payment came to rest.
+        "compare-files": {"task": "payments.tasks.compare_files", "schedule": period, "options": LAST},
         # Receipts whose wake-up was lost.
         "draw-receipts": {"task": "payments.tasks.draw_receipts", "schedule": period, "options": LAST},
         # Deliveries whose time has come, also those a killed worker left claimed.

@@ -200,8 +200,13 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
 )
 # A wake-up that was fetched waits for the task before it, though another process may have nothing to do.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-# What a worker takes first, 0 before all: sweeps have 0 (emabler/celery.py), then wake-ups, then the pages of receipts.
-CELERY_TASK_ROUTES = {"payments.tasks.draw_*": {"priority": 9}, "*": {"priority": 3}}
+# What a worker takes first, 0 before all: sweeps have 0 (emabler/celery.py), then wake-ups, then paper work. Redis
+# knows this order; without it everything waits in one line.
+CELERY_TASK_ROUTES = {
+    "payments.tasks.draw_*": {"priority": 9},
+    "payments.tasks.compare_*": {"priority": 9},
+    "*": {"priority": 3},
+}
 # Celery would close the whole pool of connections with its threads before and after each task, which costs as much
 # as the task; emabler/celery.py gives the connection back instead. A new process closes what it inherits all the same.
 CELERY_DB_REUSE_MAX = sys.maxsize

@@ -13,6 +13,7 @@ from payments.models import Payment
 from payments.ocpi import results
 from payments.ocpi.push import tasks as ocpi_tasks  # noqa: F401  (tasks and carriers of what OCPI sends)
 from payments.receipts import drawing
+from payments.reconciliation import comparing
 from payments.states import WAITING, PaymentState
 from sessions_app.states import FINAL
 
@@ -83,6 +84,12 @@ def deliver_due() -> int:
 def probe_silent() -> int:
     """Ask each PTP that is down whether it is there again; returns how many are."""
     return outbox.probe_silent(timezone.now())
+
+
+@shared_task(name=comparing.TASK)  # type: ignore[untyped-decorator]
+def compare_files() -> int:
+    """Compare payments with the settlement files that name them; returns how many."""
+    return comparing.sweep(timezone.now())
 
 
 @shared_task(name=drawing.TASK)  # type: ignore[untyped-decorator]

@@ -55,6 +55,9 @@ class Receipt(Numbered):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["seller", "year", "number"], name="receipt_numbered_once")
         ]
+        indexes: ClassVar = [
+            models.Index(fields=["issued_at"], condition=models.Q(pdf__isnull=True), name="receipt_undrawn")
+        ]
 
 
 class CreditNote(Numbered):

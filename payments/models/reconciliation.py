@@ -72,16 +72,25 @@ class SettlementLine(models.Model):
         null=True, blank=True, help_text="when staff said that it is of no payment of ours (an orphan)"
     )
 
+    compared_at = models.DateTimeField(
+        null=True, blank=True, help_text="when its payment was compared with all lines that name it"
+    )
+
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["file", "number"], name="settlement_line_once")
         ]
         indexes: ClassVar = [
             models.Index(
+                fields=["payment"],
+                condition=Q(payment__isnull=False, compared_at__isnull=True),
+                name="settlement_line_uncompared",
+            ),
+            models.Index(
                 fields=["file"],
                 condition=Q(payment__isnull=True, closed_at__isnull=True),
                 name="settlement_line_orphan",
-            )
+            ),
         ]
         ordering: ClassVar = ["file", "number"]
 

@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from payments import decisions, outbox, settlement
 from payments.errors import PaymentError
 from payments.models import Confirmation, Decision, OutboxMessage, Payment, SettlementLine
-from payments.reconciliation import files
+from payments.reconciliation import comparing
 from payments.reconciliation.inbox import GIVEN_UP_BY
 from payments.states import PaymentState
 from sessions_app import review
@@ -144,7 +145,7 @@ def match_line(line_id: int, payment_id: uuid.UUID, *, actor: str, reason: str, 
         line.payment = payment
         line.save(update_fields=["payment"])
         _matched(line, payment, actor=actor, reason=reason, now=now)
-        files.compare([payment.pk], actor=actor, now=now)
+        comparing.again(Q(pk=line.pk))
     return payment
 
 

@@ -114,8 +114,13 @@ def _judged(payment: Payment, told: Confirmation | None, lines: list[SettlementL
     if confirmed_minor is not None:
         agreed = paid_minor in (None, confirmed_minor)
         return Evidence(Source.CONFIRMATION, confirmed_minor, key) if agreed else Evidence(key=key)
-    if review in _PAID | _CONFIRMED and paid_minor is not None and paid_minor > payment.captured_minor:
-        return Evidence(Source.FILE, paid_minor, key)
+    # What came back of an excess is no part of what is accepted, though it was paid out once.
+    left_minor = None if paid_minor is None else paid_minor - payment.excess_returned_minor
+    known_minor = payment.captured_minor
+    if review is Review.FILE_DIFFERS:
+        known_minor += payment.account.owed_minor
+    if review in _PAID | _CONFIRMED and left_minor is not None and left_minor > known_minor:
+        return Evidence(Source.FILE, left_minor, key)
     return Evidence(key=key)
 
 

@@ -1,17 +1,15 @@
 """Import a PTP's settlement file: all of its lines or none, each given to the payment that its reference names.
 
-A payment that the files name with another amount than we booked is flagged, in the same transaction.
+What the files say of a payment is compared with the books afterwards (comparing.py).
 """
 
 import hashlib
-import uuid
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TypeVar
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
-from payments import decisions
 from payments.models import (
     Confirmation,
     Decision,
@@ -21,13 +19,9 @@ from payments.models import (
     SettlementFormat,
     SettlementLine,
 )
-from payments.reconciliation import settlement_csv
-from payments.reconciliation.books import Position, positions_of
-from payments.reconciliation.match import Source
+from payments.reconciliation import comparing, settlement_csv
 from payments.reconciliation.settlement_csv import COLUMNS, Line
-from payments.states import PaymentState, Review
-
-_Row = TypeVar("_Row")
+from sessions_app.wakeups import wake
 
 BATCH = 1000
 NAME_LENGTH = 200
@@ -84,7 +78,7 @@ def import_file(ptp: Ptp, name: str, raw: bytes, *, actor: str, now: datetime) -
             rows = (_row(file, line, payments) for line in lines)
             SettlementLine.objects.bulk_create(rows, batch_size=BATCH)
             _note(file, Decision.Act.FILE_IMPORTED, actor=actor, now=now)
-            compare({each.pk for each in payments.values()}, actor=actor, now=now)
+            wake(comparing.TASK)
     except IntegrityError:
         _refuse_repeat(ptp, digest)  # somebody else imported it in the same moment
         raise
@@ -124,30 +118,8 @@ def _payments_of(ptp: Ptp, references: set[str]) -> dict[str, Payment]:
     return found
 
 
-def _chunks(rows: list[_Row]) -> Iterable[list[_Row]]:
-    return (rows[start : start + BATCH] for start in range(0, len(rows), BATCH))
-
-
-def compare(payment_ids: Iterable[uuid.UUID], *, actor: str, now: datetime) -> None:
-    """Flag those of these payments that files name with another amount; what fits again needs nobody any more.
-
-    Called in the transaction that changes which lines count. A payment that asks for staff already goes on
-    asking for what it did: the file is part of what they see.
-    """
-    # In one order, so that two imports at once do not wait for each other.
-    for chunk in _chunks(sorted(set(payment_ids))):
-        for key, position in sorted(positions_of(chunk, now=now).items()):
-            differs = _file_differs(position)
-            if differs and not position.review:
-                decisions.flag(key, Review.FILE_DIFFERS, now=now)
-            elif not differs and position.review == Review.FILE_DIFFERS:
-                decisions.close_review(key, actor=actor, reason="the settlement files fit again", now=now)
-
-
-def _file_differs(position: Position) -> bool:
-    """Whether a file contradicts the books; one that comes before the confirmation says no more than it will."""
-    early = position.state == PaymentState.CAPTURING and position.paid_minor == position.due_minor
-    return not early and any(each.found_by is Source.FILE for each in position.verdict.differences)
+def _chunks(names: list[str]) -> Iterable[list[str]]:
+    return (names[start : start + BATCH] for start in range(0, len(names), BATCH))
 
 
 def withdraw(file_id: int, *, actor: str, reason: str, now: datetime) -> SettlementFile:
@@ -159,8 +131,7 @@ def withdraw(file_id: int, *, actor: str, reason: str, now: datetime) -> Settlem
         file.withdrawn_at, file.withdrawn_by, file.withdrawn_because = now, actor, reason
         file.save(update_fields=["withdrawn_at", "withdrawn_by", "withdrawn_because"])
         _note(file, Decision.Act.FILE_WITHDRAWN, actor=actor, now=now, reason=reason)
-        named = file.lines.filter(payment__isnull=False).values_list("payment", flat=True).distinct()
-        compare(named, actor=actor, now=now)
+        comparing.again(Q(file=file, payment__isnull=False))
     return file
 
 

@@ -215,7 +215,8 @@ def _file(facts: Facts) -> list[Difference]:
         return found
     paid_minor = sum(line.amount_minor for line in facts.paid if line.amount_minor > 0)
     back_minor = -sum(line.amount_minor for line in facts.paid if line.amount_minor < 0)
-    if paid_minor not in _accepted(booked):
+    only_back = all(line.amount_minor < 0 for line in facts.paid)  # the capture may be in an earlier file
+    if paid_minor not in _accepted(booked) and not only_back:
         books, file = (Source.BOOKS, booked.taken_minor), (Source.FILE, paid_minor)
         found.append(_difference(booked, "captured", books, file))
     given_minor = booked.refunded_minor + booked.refunding_minor + booked.excess_minor

@@ -17,7 +17,7 @@ from payments.reconciliation.match import Standing
 from payments.states import PaymentState, Review
 from tests import builders
 from tests.emabler.money_pages import decider, said, text, viewer
-from tests.payments.reconciliation.cast import NOW, captured, due, paid_out, told
+from tests.payments.reconciliation.cast import NOW, captured, compared, due, paid_out, told
 
 pytestmark = pytest.mark.django_db
 HOOK = {"webhook_url": "https://ptp.example/hook"}
@@ -40,7 +40,7 @@ def flagged(payment: Payment, review: Review) -> Payment:
 
 def in_file(payment: Payment, amount: str) -> Payment:
     paid_out(payment.ptp, (payment.authorization_reference, amount))
-    return fresh(payment)
+    return compared(payment)
 
 
 def releasing(**ptp: str) -> Payment:

@@ -11,7 +11,7 @@ from chargers.facts import EvseStatus
 from chargers.models import EVSE
 from payments import settlement
 from payments.models import Confirmation, Payment, Ptp, SettlementFile
-from payments.reconciliation import files
+from payments.reconciliation import comparing, files
 from payments.settlement import CaptureReport
 from payments.states import CaptureStatus
 from tests import builders
@@ -63,6 +63,12 @@ def csv_of(*rows: tuple[str, str]) -> bytes:
 def paid_out(ptp: Ptp, *rows: tuple[str, str]) -> SettlementFile:
     """An imported settlement file."""
     return files.import_file(ptp, "payout.csv", csv_of(*rows), actor="anna", now=NOW)
+
+
+def compared(payment: Payment) -> Payment:
+    """The same payment after it was compared with the files that name it."""
+    comparing.sweep(NOW)
+    return Payment.objects.select_related("ptp", "session").get(pk=payment.pk)
 
 
 def person(name: str = "anna", **fields: Any) -> Any:

@@ -3,12 +3,10 @@
 import pytest
 from django.db import IntegrityError
 
-from payments import settlement
-from payments.models import Decision, Payment, SettlementFile, SettlementLine
-from payments.reconciliation import acts, files
+from payments.models import Decision, SettlementFile, SettlementLine
+from payments.reconciliation import files
 from payments.reconciliation.files import AlreadyImported, AlreadyWithdrawn
 from payments.reconciliation.settlement_csv import Unreadable
-from payments.states import PaymentState, Review
 from tests import builders
 from tests.payments.reconciliation.cast import NOW, captured, csv_of, due, paid_out, told
 
@@ -108,74 +106,3 @@ def test_a_large_file_needs_few_queries(django_assert_max_num_queries) -> None:
         files.import_file(ptp, "large.csv", raw, actor="anna", now=NOW)
 
     assert SettlementLine.objects.count() == 3000
-
-
-class TestWhatFilesSayOtherwise:
-    @pytest.mark.parametrize("amount", ["9.50", "10.50"])
-    def test_another_amount_than_was_captured_waits_for_a_person(self, amount: str) -> None:
-        payment = captured()
-
-        paid_out(payment.ptp, (payment.authorization_reference, amount))
-
-        assert review_of(payment) == Review.FILE_DIFFERS
-
-    def test_the_same_amount_asks_nobody(self) -> None:
-        payment = captured()
-
-        paid_out(payment.ptp, (payment.authorization_reference, "10.00"))
-
-        assert review_of(payment) == ""
-
-    def test_money_taken_for_a_hold_that_was_dropped_waits_for_a_person(self) -> None:
-        cast = builders.cast()
-        payment = cast.running(now=NOW).end(energy_wh=0, after_seconds=60)
-        settlement.acknowledge_release(payment.pk, now=NOW)
-
-        paid_out(cast.ptp, (payment.authorization_reference, "3.00"))
-
-        assert review_of(payment) == Review.FILE_DIFFERS
-
-    def test_a_file_before_the_confirmation_contradicts_only_another_amount(self) -> None:
-        cast = builders.cast()
-        same, other = due(cast), due(cast)
-
-        paid_out(cast.ptp, (same.authorization_reference, "10.00"), (other.authorization_reference, "9.00"))
-
-        assert (review_of(same), review_of(other)) == ("", Review.FILE_DIFFERS)
-        assert told(other, "SUCCESS", 1000).state == PaymentState.CAPTURED
-        assert review_of(other) == Review.FILE_DIFFERS  # it still was not paid out
-
-    def test_what_staff_look_at_already_keeps_its_reason(self) -> None:
-        payment = told(due(), "PARTIAL_SUCCESS", 400)
-
-        paid_out(payment.ptp, (payment.authorization_reference, "9.00"))
-
-        assert review_of(payment) == Review.CAPTURED_LESS
-
-    def test_a_later_file_with_the_rest_answers_it(self) -> None:
-        payment = captured()
-        paid_out(payment.ptp, (payment.authorization_reference, "9.50"))
-
-        paid_out(payment.ptp, (payment.authorization_reference, "0.50"))
-
-        assert review_of(payment) == ""
-
-    def test_withdrawing_the_file_answers_it(self) -> None:
-        payment = captured()
-        file = paid_out(payment.ptp, (payment.authorization_reference, "9.50"))
-
-        files.withdraw(file.pk, actor="anna", reason="of another month", now=NOW)
-
-        assert review_of(payment) == ""
-
-    def test_an_orphan_line_that_is_matched_is_compared_too(self) -> None:
-        payment = captured()
-        line = paid_out(payment.ptp, ("mistyped", "9.50")).lines.get()
-
-        acts.match_line(line.pk, payment.pk, actor="anna", reason="same card and day", now=NOW)
-
-        assert review_of(payment) == Review.FILE_DIFFERS
-
-
-def review_of(payment: Payment) -> str:
-    return Payment.objects.get(pk=payment.pk).review
