@@ -14,11 +14,12 @@ from payments.models import OutboxMessage, Payment, Receipt
 from payments.states import WAITING
 from sessions_app.models import Session, SessionEvent
 from sessions_app.states import LIVE, NEVER_STARTED
-from tests.campaigns.rules import LATE, check_numbers, check_payment
+from tests.campaigns.rules import LATE, LATE_STOP, check_numbers, check_payment
 from tests.campaigns.witnesses import Card, Delivered
 from tests.chaos.fleet import Charger
 from tests.chaos.lives import Life
 
+MOST_LATE_STOPS = 0.05  # of all sessions
 RESULT = "ocpi.command_result"  # a terminal awaits it for minutes, and is not told after hours
 
 
@@ -67,6 +68,8 @@ def _check_whole() -> Iterator[str]:
     for message in OutboxMessage.objects.filter(state=OutboxMessage.State.GIVEN_UP).exclude(topic=RESULT):
         yield f"{message.topic} {message.subject} was given up: {message.last_error}"
     yield from check_numbers()
+    if late_stops() > MOST_LATE_STOPS * Session.objects.count():
+        yield f"{late_stops()} sessions were billed before their chargers told their ends"
 
 
 def _check_logs(logs: dict[str, Delivered]) -> Iterator[str]:
@@ -98,7 +101,7 @@ def _check_life(
         return
     payment, session = payments[0], payments[0].session
     log = logs.get(session.id_tag)
-    yield from check_payment(payment, session, log=log, card=card, starts=starts)
+    yield from check_payment(payment, session, log=log, card=card, starts=starts, late_stops=True)
 
 
 def late_starts() -> list[str]:
@@ -109,4 +112,4 @@ def late_starts() -> list[str]:
 
 def late_stops() -> int:
     """Return how many sessions were settled by their deadline before their charger told their end (MONEY.md B20)."""
-    return SessionEvent.objects.filter(kind="LateStop").count()
+    return SessionEvent.objects.filter(kind=LATE_STOP).count()

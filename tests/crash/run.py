@@ -159,8 +159,12 @@ def main(arguments: list[str] | None = None) -> int:
     with ThreadPoolExecutor(len(DOORS)) as lanes:  # as many at once; the planted faults' follow
         campaign = [lanes.submit(stage.play, order) for order in _orders(options.runs_per_point, seed)]
         planted = {name: lanes.submit(stage.play, _planted(name, seed)) for name in MUTANTS}
-        results = [lane.result() for lane in campaign]
-        missed = _missed({name: lane.result() for name, lane in planted.items()})
+        try:
+            results = [lane.result() for lane in campaign]
+            missed = _missed({name: lane.result() for name, lane in planted.items()})
+        except BaseException:
+            lanes.shutdown(cancel_futures=True)
+            raise
     _tell(results)
     breaks = [what for result in results for what in result["breaks"]] + missed
     _tell_breaks(breaks, directory)
