@@ -145,7 +145,8 @@ def test_an_alert_that_two_workers_take_at_once_flags_once() -> None:
         lifecycle.close_in_books(
             running.payment.session_id, actor="anna", reason="silent", now=timezone.now()
         )  # type: ignore[arg-type]
-        settlement.settle(running.payment.pk, now=timezone.now())
+        due_minor = settlement.settle(running.payment.pk, now=timezone.now()).due_minor
+        settlement.confirm(running.payment.pk, report(due_minor), now=timezone.now())
         stop_message(cast, running, energy_wh=1_200)()
 
         came = at_once(*[lambda: session_alerts.take(running.payment.pk, now=timezone.now())] * 3)

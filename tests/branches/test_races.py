@@ -29,6 +29,7 @@ from tests.branches.races import (
     charging,
     journal_is_whole,
     none_failed,
+    report,
     says,
     stop_message,
 )
@@ -171,13 +172,14 @@ def test_b20_the_sweep_against_the_chargers_own_stop_closes_the_books_once() -> 
 
         none_failed(came)  # a dead-lock would be an exception
         payment = settlement.settle(running.payment.pk, now=timezone.now())
+        settlement.confirm(payment.pk, report(payment.due_minor), now=timezone.now())
         session_alerts.sweep(timezone.now())
         payment.refresh_from_db()
         cdr = CDR.objects.get(session=session_id)
         by_sweep = SessionEvent.objects.filter(session=session_id, kind="LateStop").exists()
         assert cdr.energy_wh == (1_000 if by_sweep else 1_100)
         assert payment.review == (Review.LATE_STOP_DIFFERS if by_sweep else "")
-        assert (payment.state, payment.due_minor) == (PaymentState.CAPTURING, cdr.total_incl_minor)
+        assert (payment.state, payment.due_minor) == (PaymentState.CAPTURED, cdr.total_incl_minor)
         assert Receipt.objects.filter(payment=payment).count() == 1
         journal_is_whole(payment)
 
