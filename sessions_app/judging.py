@@ -7,6 +7,7 @@ from datetime import datetime
 from chargers.models import Transaction
 from sessions_app.meter_story import Story, settle
 from sessions_app.metering import MAX_CLOCK_SKEW_SECONDS, Point
+from sessions_app.metering_power import PowerPoint, contradiction
 from sessions_app.models import MeterSample, Session
 
 BEGIN, END = "Transaction.Begin", "Transaction.End"  # OCPP 1.6 §7.43 reading contexts
@@ -45,6 +46,10 @@ def judge(
         story = story.doubted(doubt, review=True)
     if stop_register_wh is None and final_value_is_due:
         story = story.doubted(UNREADABLE_FINAL_VALUE, review=True)
+    powers = _powers(every, session.started_at, ended_at)
+    too_little = contradiction(story.energy_wh, powers, max_power_w=session.connector.max_power_w)
+    if too_little:
+        story = story.doubted(too_little, review=True)
     return story.doubted(*_unreadable(every), *_wrong_clock(session))
 
 
@@ -78,6 +83,18 @@ def _stood_before(transaction: Transaction) -> int | None:
 
 def _register_of(samples: Sequence[MeterSample], context: str) -> int | None:
     return next((s.register_wh for s in samples if s.context == context), None)
+
+
+def _powers(samples: Sequence[MeterSample], started_at: datetime, ended_at: datetime) -> list[PowerPoint]:
+    """What was reported of power during the session, also by samples whose register cannot be used.
+
+    While the vehicle pauses, chargers repeat the last power that they had; that is none.
+    """
+    return [
+        PowerPoint(s.sampled_at, 0 if s.parked else s.power_w)
+        for s in samples
+        if s.power_w is not None and started_at <= s.sampled_at <= ended_at
+    ]
 
 
 def _unreadable(samples: Sequence[MeterSample]) -> list[str]:

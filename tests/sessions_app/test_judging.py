@@ -7,8 +7,9 @@ import pytest
 from django.db import transaction
 
 from chargers.desk import current_desk
-from chargers.facts import MeterReading, TransactionEnded, TransactionMetered
+from chargers.facts import EvseStatus, EvseStatusChanged, MeterReading, TransactionEnded, TransactionMetered
 from chargers.models import Transaction
+from chargers.ocpp.meter_values import read_meter_values
 from payments import settlement
 from payments.states import PaymentState, Review
 from sessions_app.judging import NO_START_VALUE, PLACEHOLDER, UNREADABLE_FINAL_VALUE
@@ -158,3 +159,79 @@ def test_an_end_by_inference_needs_no_final_value() -> None:
 
     assert doubts == ["no final meter value: counted up to the last sample"]
     assert made.payment.review == ""
+
+
+KWH_AS_WH = 1_234  # what stands in the register of a charger that means kWh and does not say so
+
+
+def charge(made: Running, power_w: int | None, *, first: int = 1, last: int = 110) -> None:
+    """11 kW with a sample a minute, as such a charger writes it: bare kWh figures, and its power in W."""
+    for minute in range(first, last + 1):
+        at = made.started_at + timedelta(minutes=minute)
+        samples = [{"value": f"{KWH_AS_WH + 11 * minute / 60:.3f}"}]
+        if power_w is not None:
+            samples.append({"value": str(power_w), "unit": "W", "measurand": "Power.Active.Import"})
+        readings = read_meter_values([{"timestamp": at.isoformat(), "sampledValue": samples}], at)
+        with transaction.atomic():
+            current_desk().metered(TransactionMetered(made.transaction.pk, readings, at))
+
+
+def test_kwh_for_wh_throughout_is_told_by_the_power_billed_as_told_and_flagged() -> None:
+    """20 kWh told as 1234 to 1254, at 11 kW: nothing jumps, and the bill would be a cent without a word."""
+    made = running(register_wh=KWH_AS_WH)
+    charge(made, 11_000)
+
+    (doubt,) = end(made, KWH_AS_WH + 20, after_seconds=6_610)
+
+    assert doubt == "the register shows 20 Wh, the reported power at least 19983 Wh (kWh sent as Wh?)"
+    assert (CDR.objects.get().energy_wh, CDR.objects.get().total_incl_minor) == (20, 1)
+    assert (made.payment.state, made.payment.review) == (PaymentState.CAPTURING, Review.METER_DOUBT)
+    assert made.session.needs_review == doubt
+
+
+def test_kwh_for_wh_that_leave_nothing_to_charge_are_flagged_too() -> None:
+    made = running(register_wh=KWH_AS_WH)
+    charge(made, 11_000, last=33)
+
+    end(made, KWH_AS_WH + 6, after_seconds=2_000)
+
+    assert not CDR.objects.exists()
+    assert (made.payment.state, made.payment.review) == (PaymentState.RELEASING, Review.METER_DOUBT)
+    kept = SessionEvent.objects.get(kind="MeterDoubted")
+    assert kept.data["doubts"].startswith("the register shows 6 Wh, the reported power at least")
+
+
+@pytest.mark.parametrize("power_w", [None, 11, 11_000_000], ids=["no power", "kW for W", "W for kW"])
+def test_power_that_proves_nothing_raises_no_doubt(power_w: int | None) -> None:
+    made = running(register_wh=KWH_AS_WH)
+    charge(made, power_w)
+
+    assert end(made, KWH_AS_WH + 20, after_seconds=6_610) == []
+    assert made.payment.review == ""
+
+
+def test_a_power_that_is_repeated_while_the_vehicle_pauses_is_no_evidence() -> None:
+    made = running(register_wh=KWH_AS_WH)
+    charge(made, 11_000, last=2)
+    paused_at = made.started_at + timedelta(minutes=2)
+    evse_pk = made.session.evse_id
+    with transaction.atomic():
+        current_desk().status_changed(
+            EvseStatusChanged(evse_pk, EvseStatus.SUSPENDED_EV, "NoError", paused_at, paused_at)
+        )
+    charge(made, 11_000, first=3)
+
+    end(made, KWH_AS_WH + 20, after_seconds=6_610)
+
+    assert made.payment.review == ""
+
+
+def test_power_without_a_register_is_evidence_and_what_came_before_or_after_the_session_is_none() -> None:
+    minutes = {"before": range(-20, 0), "after": range(11, 31), "during": range(11)}
+    for when, reported in minutes.items():
+        made = running(register_wh=KWH_AS_WH)
+        readings = [reading(made, None, 60 * minute, power_w=11_000) for minute in reported]
+
+        end(made, KWH_AS_WH + 20, *readings, after_seconds=600)
+
+        assert made.payment.review == (Review.METER_DOUBT if when == "during" else ""), when
