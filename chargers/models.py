@@ -73,6 +73,9 @@ class WebProcess(models.Model):
     started_at = models.DateTimeField(default=timezone.now)
     alive_at = models.DateTimeField(default=timezone.now, db_index=True)
 
+    class Meta:
+        verbose_name_plural = "web processes"
+
     def __str__(self) -> str:
         return str(self.id)
 
@@ -249,6 +252,11 @@ class Transaction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.station_id}:{self.transaction_id}"
+
+    @property
+    def given_up(self) -> bool:
+        """Whether only our books closed it: the charger has not told its end."""
+        return self.inferred and self.late_stop_at is None
 
 
 class SignedMeterValue(models.Model):

@@ -257,13 +257,15 @@ def record(
     *,
     now: datetime,
     data: dict[str, Any],
-    review: str,
-    alert: Alert,
+    review: str = "",
+    alert: Alert = Alert.NONE,
 ) -> None:
-    """Write down what moves no state of a locked session, also of one that is over, and ask staff to look."""
+    """Write down what moves no state of a locked session, also of one that is over, and ask staff to look
+    where there is a `review`; an `alert` concerns its payment.
+    """
     session.event_count += 1
     _journal(session, kind, session.state, now=now, actor="charger", data=data)
-    if session.alert != Alert.LATE_STOP:  # it names money; nothing that comes later may hide it
+    if alert and session.alert != Alert.LATE_STOP:  # it names money; nothing that comes later may hide it
         session.alert = alert
     session.needs_review = session.needs_review or review[:200]
     session.changed_at = now

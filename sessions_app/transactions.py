@@ -6,10 +6,8 @@ Every method runs inside the database transaction that stores the charger's mess
 import uuid
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db.models import QuerySet
 
-from chargers import commands
 from chargers.facts import (
     CommandAction,
     CommandOutcome,
@@ -23,9 +21,8 @@ from chargers.facts import (
     TransactionMetered,
     TransactionStarted,
 )
-from chargers.models import Transaction as ChargerTransaction
 from chargers.prepared import Prepared, update
-from sessions_app import following, late_stop, lifecycle, states, stop_latency
+from sessions_app import following, late_stop, lifecycle, states, stop_latency, strays
 from sessions_app.metering import (
     CLOCK_TOLERANCE_SECONDS,
     MAX_CLOCK_SKEW_SECONDS,
@@ -47,6 +44,7 @@ STOP_REASONS = {
 # EVSE states in which no transaction can be running there (B17).
 NO_TRANSACTION = frozenset({EvseStatus.AVAILABLE, EvseStatus.PREPARING})
 PAUSED = frozenset({EvseStatus.SUSPENDED_EV, EvseStatus.SUSPENDED_EVSE})
+CHARGING = PAUSED | {EvseStatus.CHARGING}  # there is a transaction, for its charger
 
 
 class SessionDesk:
@@ -63,9 +61,8 @@ class SessionDesk:
         session = _locked_by_tag(fact)
         if session is None:
             _take_evse_from_waiting(fact)
-            return StartAnswer(accepted=False)
-        if session.evse_id != fact.evse_pk or session.is_over or session.transaction_id is not None:
-            _stop_stray(session, fact)
+        if session is None or not _is_awaited(session, fact):
+            strays.refuse(session, fact)
             return StartAnswer(accepted=False)
         return StartAnswer(accepted=True, look_again_at=_attach(session, fact))
 
@@ -73,6 +70,7 @@ class SessionDesk:
         """Meter values move energy, live cost and the forecast of the paid limit."""
         session = _locked_by_transaction(fact.transaction_pk)
         if session is None or session.is_over:
+            strays.metered(fact.transaction_pk, now=fact.received_at)
             return None
         lifecycle.move(session, states.Heard(), now=fact.received_at, save=False)
         following.follow(session, fact.readings, now=fact.received_at)
@@ -128,6 +126,8 @@ class SessionDesk:
     def status_changed(self, fact: EvseStatusChanged) -> None:
         """An EVSE's state pauses, resumes or casts doubt on the session that runs there."""
         session = _locked_live_at(fact.evse_pk)
+        if session is None and fact.status in CHARGING:
+            strays.charging_at(fact.evse_pk, now=fact.received_at)
         if session is None or session.state not in RUNNING:
             return
         if fact.status in PAUSED:
@@ -228,25 +228,9 @@ def _take_evse_from_waiting(fact: TransactionStarted) -> None:
         lifecycle.move(session, states.EvseTaken(), now=fact.received_at, data={"id_tag": "another"})
 
 
-def _stop_stray(session: Session, fact: TransactionStarted) -> None:
-    """A transaction that comes too late, twice, or elsewhere: the hold may be gone, so it must not run (B5)."""
-    stop_transaction(
-        ChargerTransaction.objects.select_related("station").get(pk=fact.transaction_pk), fact.received_at
-    )
-    session.needs_review = (
-        "the charger started after the session was over" if session.is_over else session.needs_review
-    )
-    session.save(update_fields=["needs_review"])
-
-
-def stop_transaction(transaction: ChargerTransaction, now: datetime) -> None:
-    """Queue a stop for a transaction that no session pays for."""
-    commands.stop(
-        transaction=transaction,
-        reference="",
-        actor="system",
-        deadline_at=now + timedelta(seconds=settings.STOP_TIMEOUT_SECONDS),
-    )
+def _is_awaited(session: Session, fact: TransactionStarted) -> bool:
+    """Whether the session waits for this transaction, and there."""
+    return session.evse_id == fact.evse_pk and not session.is_over and session.transaction_id is None
 
 
 def _attach(session: Session, fact: TransactionStarted) -> datetime | None:

@@ -79,7 +79,7 @@ def meter_values(message: Message) -> Reply:
     if transaction is None:
         return Reply({})
     _keep_signed(message, transaction, "meterValue")
-    if transaction.stopped_at is not None:
+    if transaction.stopped_at is not None and not transaction.given_up:
         return Reply({})
     readings = read_meter_values(message.payload.get("meterValue"), message.received_at)
     if not readings:

@@ -98,6 +98,7 @@ EVENTS: Final[dict[str, str]] = {
     "CloseAsked": "Ended in the books",
     "MeterDoubted": "Meter values in doubt, nothing billed",
     "LateStop": "Charger told its own end, after ours",
+    "StrayTransaction": "Charger began what nobody pays for; it was told to stop",
     "MessageLost": "A message of the charger was not applied",
 }
 

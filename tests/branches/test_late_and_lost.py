@@ -58,6 +58,25 @@ def test_b20_an_end_that_comes_after_we_settled_is_compared_and_never_captured_a
     assert PaymentEvent.objects.filter(payment=world.payment(tap), kind="Flagged").count() == bool(differs)
 
 
+def test_b20_a_charger_that_goes_on_after_we_settled_is_told_to_stop(world: World, settings: Any) -> None:
+    settings.REBOOT_GRACE_SECONDS = 0.2
+    place = world.place()
+    with connected(place.ocpp_url, place.station.identity) as charger:
+        tap, transaction_id = begin(world, charger, place)
+        meter(charger, transaction_id, 40)
+    charger = world.raw(place, "Available")
+    world.is_captured(tap)
+
+    meter(charger, transaction_id, 80)
+    asked = accept(charger, "RemoteStopTransaction")
+    stop(charger, transaction_id, 90)
+
+    assert asked["transactionId"] == transaction_id
+    (late,) = SessionEvent.objects.filter(session=world.session(tap), kind="LateStop")
+    assert late.data["energy_wh"] == 90
+    assert (effects(world.door, tap), captured(world.door, tap)) == (["hold", "capture"], 2)
+
+
 def test_b20_an_end_out_of_a_queue_of_hours_ends_the_session_when_it_ended(world: World) -> None:
     place = world.place()
     charger = world.raw(place)

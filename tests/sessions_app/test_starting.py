@@ -11,35 +11,22 @@ from chargers.facts import (
     CommandAction,
     CommandOutcome,
     EvseStatus,
-    TransactionStarted,
 )
-from chargers.models import EVSE, Command, Transaction
+from chargers.models import EVSE, Command
 from sessions_app import lifecycle
 from sessions_app.models import CDR, Session
 from sessions_app.states import SessionState, StopReason
 from sessions_app.tasks import sweep_sessions
 from tests import builders
+from tests.sessions_app.test_strays import begin_stray
 
 pytestmark = pytest.mark.django_db
 
 
 def late_start(session: Session) -> bool:
     """The charger opens a transaction with this session's tag now; returns whether it was accepted."""
-    now = timezone.now()
-    stray = Transaction.objects.create(
-        station=session.evse.station,
-        evse=session.evse,
-        transaction_id=str(builders.next_number()),
-        natural_key=session.id_tag,
-        id_tag=session.id_tag,
-        accepted=False,
-        meter_start_wh=0,
-        started_at=now,
-        start_received_at=now,
-    )
-    fact = TransactionStarted(stray.pk, stray.station_id, stray.evse_id, session.id_tag, 0, now, now)
-    with transaction.atomic():
-        return current_desk().started(fact).accepted
+    assert session.evse.station is not None
+    return begin_stray(session.evse, session.id_tag)[1]
 
 
 class TestStart:
@@ -119,28 +106,12 @@ class TestStart:
         assert session.needs_review
         assert not CDR.objects.exists()
 
-    def test_a_stray_that_does_not_stop_is_stopped_again_by_the_sweep(self) -> None:
-        payment = builders.cast().payment()
-        builders.answer_start(payment, CommandOutcome.UNANSWERED)
-        session = Session.objects.get(pk=payment.session_id)
-        late_start(session)
-        stops = Command.objects.filter(action=CommandAction.STOP, station=session.evse.station)
-        stops.update(created_at=timezone.now() - timedelta(minutes=5))
-
-        sweep_sessions()
-        sweep_sessions()
-
-        assert stops.count() == 2
-
     def test_a_foreign_transaction_on_the_evse_expires_a_waiting_session(self) -> None:  # B10
         cast = builders.cast()
         payment = cast.payment()
         builders.answer_start(payment)
-        now = timezone.now()
-        foreign = TransactionStarted(0, cast.station.pk, cast.evse.pk, "SOME-RFID", 0, now, now)
 
-        with transaction.atomic():
-            assert not current_desk().started(foreign).accepted
+        assert not begin_stray(cast.evse, "SOME-RFID")[1]
 
         assert Session.objects.get(pk=payment.session_id).state == SessionState.EXPIRED
 
@@ -148,12 +119,8 @@ class TestStart:
         cast = builders.cast()
         payment = cast.payment()
         builders.answer_start(payment)
-        now = timezone.now()
-        before = now - timedelta(hours=3)
-        queued = TransactionStarted(0, cast.station.pk, cast.evse.pk, "SOME-RFID", 0, before, now)
 
-        with transaction.atomic():
-            assert not current_desk().started(queued).accepted
+        assert not begin_stray(cast.evse, "SOME-RFID", started_at=timezone.now() - timedelta(hours=3))[1]
 
         assert Session.objects.get(pk=payment.session_id).state == SessionState.STARTING
 
