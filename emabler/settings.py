@@ -346,7 +346,8 @@ MINIMUM_HOLD = env.amount("MINIMUM_HOLD", default="1")
 REFUND_SECOND_PERSON_ABOVE = env.amount("REFUND_SECOND_PERSON_ABOVE", default="100")
 
 # --- What PTPs are told ---------------------------------------------------------------------------
-PEER_PROBE_SECONDS = env.float("PEER_PROBE_SECONDS", default=15)  # between calls to a PTP that is down
+# Between calls to a PTP that nothing gets through to. The sweep that makes them comes each five seconds.
+PEER_PROBE_SECONDS = env.float("PEER_PROBE_SECONDS", default=10)
 DELIVERY_GIVE_UP_HOURS = env.float("DELIVERY_GIVE_UP_HOURS", default=72)  # MONEY.md B22: at least
 OCPI_LOG_DAYS = env.int("OCPI_LOG_DAYS", default=90)
 

@@ -50,19 +50,28 @@ class Delivery:
     """How one attempt went.
 
     `permanent`: the peer will never take it as it is. `unreachable`: nobody answered, which says nothing of
-    the message. `called` is False where no call was made, which says nothing of the peer.
+    the message. `faulty`: the peer failed over it, be it this one or each. `called` is False where no call was
+    made, which says nothing of the peer.
     """
 
     delivered: bool
     error: str = ""
     permanent: bool = False
     unreachable: bool = False
+    faulty: bool = False
     called: bool = True
 
 
 def nothing_to_tell(why: str) -> Delivery:
     """The message is settled without a call."""
     return Delivery(delivered=True, error=why, called=False)
+
+
+def not_taken(error: str, http_status: int, *, faulty: bool = False) -> Delivery:
+    """The peer answered, and not with a yes. From HTTP 500 on, and where `faulty`, it is the peer that failed."""
+    nobody = http_status in NOBODY_THERE
+    failed = not nobody and (faulty or http_status >= 500)
+    return Delivery(delivered=False, error=error[:300], unreachable=nobody, faulty=failed)
 
 
 Carrier = Callable[[OutboxMessage], Delivery]
@@ -182,17 +191,17 @@ def _claim(message_id: uuid.UUID, now: datetime, *, probing: bool = False) -> Ou
     message = ready.select_related("ptp").filter(pk=message_id).first()
     if message is None or _waits_in_lane(message):
         return None
-    down = circuit.is_open(message.ptp)
-    if down and not circuit.take_probe(message.ptp_id, now=now):
+    asks = probing or circuit.is_open(message.ptp)
+    if asks and not circuit.take_probe(message.ptp_id, now=now):
         return None
-    if not down and _calls_to(message.ptp_id, now) >= CALLS_PER_PTP:
+    if not asks and _calls_to(message.ptp_id, now) >= CALLS_PER_PTP:
         return None
     # News that came since it was read wakes a worker of its own.
     won = ready.filter(pk=message_id, version=message.version).update(
         claimed_until=now + timedelta(seconds=CLAIM_SECONDS)
     )
     if not won:
-        if down:
+        if asks:
             circuit.give_probe_back(message.ptp_id, now=now)
         return None
     message.repeated = bool(message.last_error or message.claimed_until)
@@ -252,7 +261,7 @@ def due_ids(now: datetime, limit: int) -> list[uuid.UUID]:
 
 
 def probe_silent(now: datetime) -> int:
-    """Let one message call each PTP that is down and may be asked again; returns how many answered.
+    """Let one message call each PTP that nothing gets through to; returns how many of these arrived.
 
     It is the one whose turn is next, not the oldest: a message that the PTP chokes on must not be the only
     one that ever asks for it.
@@ -335,17 +344,22 @@ def _wake_followers(message: OutboxMessage) -> None:
 
 
 def _note_peer(message: OutboxMessage, result: Delivery, now: datetime) -> None:
-    """Tell the circuit; the first answer of a PTP that was down makes all that waits for it due.
+    """Tell the circuit; the first answer of a PTP that was down makes all that waits for it due, and so does
+    the first success of one that answered with faults.
 
-    One that had answered the last call when this one began is not written again: what failed meanwhile is
-    forgotten with the next.
+    One that had taken the last call when this one began is not written again: what failed meanwhile is
+    forgotten with the next. A message that is understood and refused has got through.
     """
+    ptp_id = message.ptp_id
     if not result.called:
-        circuit.give_probe_back(message.ptp_id, now=now)
+        circuit.give_probe_back(ptp_id, now=now)
     elif result.unreachable:
-        circuit.note_unreachable(message.ptp_id, now=now)
-    elif message.ptp.failures_in_row and circuit.note_reached(message.ptp_id):
-        hurry(message.ptp_id, now=now)
+        circuit.note_unreachable(ptp_id, now=now)
+    elif result.faulty:
+        if circuit.note_fault(ptp_id, now=now):
+            hurry(ptp_id, now=now)
+    elif circuit.has_failed(message.ptp) and circuit.note_reached(ptp_id):
+        hurry(ptp_id, now=now)
 
 
 def retry_seconds(attempts: int) -> float:

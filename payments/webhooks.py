@@ -104,12 +104,9 @@ def _posted(send: Callable[[], int]) -> Delivery:
         return Delivery(delivered=False, error=str(error), unreachable=True)
     if 200 <= status < 300:
         return Delivery(delivered=True)
-    return Delivery(
-        delivered=False,
-        error=f"HTTP {status}",
-        permanent=status == GONE,
-        unreachable=status in outbox.NOBODY_THERE,
-    )
+    if status == GONE:
+        return Delivery(delivered=False, error=f"HTTP {status}", permanent=True)
+    return outbox.not_taken(f"HTTP {status}", status)
 
 
 def _impossible(why: str) -> Delivery:

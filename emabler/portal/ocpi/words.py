@@ -65,12 +65,15 @@ def party(country_code: str, party_id: str) -> str:
 
 def circuit(connection: OcpiConnection, now: datetime) -> Sign:
     """Return whether the platform answers our calls; read `ptp` with select_related."""
-    failures, probe_at = connection.ptp.failures_in_row, connection.ptp.probe_at
+    ptp = connection.ptp
+    failures, what = ptp.failures_in_row or ptp.errors_in_row, "reached nobody"
     if not failures:
         return Sign("Answers", "good") if connection.last_reached_at else Sign("Not called yet", "calm")
+    if not ptp.failures_in_row:
+        what = "met a fault of the platform"
     calls = "1 call" if failures == 1 else f"{failures} calls in a row"
-    again = f", asked again at {probe_at:%H:%M:%S} UTC" if probe_at and probe_at > now else ""
-    return Sign(f"{calls} reached nobody{again}", "bad")
+    again = f", asked again at {ptp.probe_at:%H:%M:%S} UTC" if ptp.probe_at and ptp.probe_at > now else ""
+    return Sign(f"{calls} {what}{again}", "bad")
 
 
 def answer(message: OcpiMessage) -> Sign:

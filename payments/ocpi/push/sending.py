@@ -13,7 +13,7 @@ from payments.ocpi.connections import Party
 from payments.ocpi.dialects import Version
 from payments.ocpi.push import client
 from payments.ocpi.push.client import Answer, BadAnswer, Refused, Unreachable
-from payments.outbox import NOBODY_THERE, Carrier, Delivery
+from payments.outbox import Carrier, Delivery, not_taken
 
 Act = Callable[[OutboxMessage, OcpiConnection], Delivery]
 
@@ -68,8 +68,7 @@ def call(
     except Refused as error:
         raise Failed(Delivery(delivered=False, error=str(error), called=False)) from error
     except BadAnswer as error:
-        nobody = error.http_status in NOBODY_THERE
-        delivery = Delivery(delivered=False, error=str(error), unreachable=nobody)
+        delivery = not_taken(str(error), error.http_status, faulty=True)
         raise Failed(delivery, http_status=error.http_status) from error
 
 
@@ -77,7 +76,7 @@ def outcome(answer: Answer) -> Delivery:
     """What an answer means where nothing else is to be done about it: a no is asked again later."""
     if answer.ok:
         return Delivery(delivered=True)
-    return Delivery(delivered=False, error=str(answer)[:300], unreachable=answer.http_status in NOBODY_THERE)
+    return not_taken(str(answer), answer.http_status, faulty=answer.ocpi_status // 1000 == 3)
 
 
 def refused(answer: Answer) -> bool:

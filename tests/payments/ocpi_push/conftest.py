@@ -1,11 +1,13 @@
-"""The platform of the cast's PTP, in both versions."""
+"""The platform of the cast's PTP, in both versions, and a carrier that only writes down."""
 
 from collections.abc import Iterator
 
 import pytest
 
+from payments import outbox
 from payments.ocpi.push import tasks  # noqa: F401  (registers the carriers, as the worker does)
 from tests.builders import Cast
+from tests.payments.ocpi_push.carried import Carried
 from tests.payments.ocpi_push.platform import Platform, platform
 
 
@@ -14,3 +16,14 @@ def ptp(cast: Cast) -> Iterator[Platform]:
     """A registered platform that speaks 2.3.0 and has every receiver."""
     with platform(cast) as running:
         yield running
+
+
+@pytest.fixture
+def carried(monkeypatch: pytest.MonkeyPatch) -> Carried:
+    """A carrier of the topics `first` and `second`, which goes after `first`."""
+    monkeypatch.setattr(outbox, "_carriers", {})
+    monkeypatch.setattr(outbox, "_earlier", {})
+    carrier = Carried()
+    outbox.register("first", carrier)
+    outbox.register("second", carrier, after=("first",))
+    return carrier

@@ -1,66 +1,25 @@
 """The outbox: order within a lane, turns between PTPs, and the circuit of one that is down."""
 
 import threading
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from django.db import connection as database
-from django.utils import timezone
 
-from payments import circuit, outbox
-from payments.models import OutboxMessage, Ptp
+from payments import outbox
+from payments.models import OutboxMessage
 from payments.outbox import PATIENCE, Delivery
 from tests import builders
-
-NOW = timezone.now()
-DOWN = Delivery(delivered=False, error="no answer", unreachable=True)
-REFUSED = Delivery(delivered=False, error="OCPI 2001")
-YES = Delivery(delivered=True)
-
-
-@dataclass
-class Carried:
-    """What was carried, as `topic subject`; `answers` are used up one by one, then every answer is yes."""
-
-    sent: list[str] = field(default_factory=list)
-    answers: list[Delivery] = field(default_factory=list)
-
-    def __call__(self, message: OutboxMessage) -> Delivery:
-        self.sent.append(f"{message.topic} {message.subject}")
-        return self.answers.pop(0) if self.answers else YES
-
-
-@pytest.fixture
-def carried(monkeypatch: pytest.MonkeyPatch) -> Carried:
-    """A carrier of the topics `first` and `second`, which goes after `first`."""
-    monkeypatch.setattr(outbox, "_carriers", {})
-    monkeypatch.setattr(outbox, "_earlier", {})
-    carrier = Carried()
-    outbox.register("first", carrier)
-    outbox.register("second", carrier, after=("first",))
-    return carrier
-
-
-def tell(ptp: Ptp, topic: str, subject: str = "x", *, lane: str = "", at: datetime = NOW) -> OutboxMessage:
-    """Tell news at a fixed time."""
-    return outbox.tell(ptp=ptp, topic=topic, subject=subject, lane=lane, now=at)
-
-
-def due(message: OutboxMessage, state: str = "DUE") -> bool:
-    """Whether the message is in this state, as the database has it."""
-    message.refresh_from_db()
-    return message.state == state
-
-
-def fail_until_open(ptp: Ptp, carried: Carried, at: datetime = NOW) -> list[OutboxMessage]:
-    """Let as many messages reach nobody as it takes to open the circuit."""
-    messages = [tell(ptp, "first", f"down-{n}", at=at) for n in range(circuit.OPEN_AFTER)]
-    for message in messages:
-        carried.answers = [DOWN]
-        outbox.deliver(message.pk, now=at)
-    carried.sent.clear()
-    return messages
+from tests.payments.ocpi_push.carried import (
+    DOWN,
+    NOW,
+    REFUSED,
+    YES,
+    Carried,
+    due,
+    fail_until_open,
+    tell,
+)
 
 
 @pytest.mark.django_db
@@ -205,126 +164,6 @@ class TestReplay:
         assert due(arrived, "DELIVERED")
         assert outbox.deliver(refused.pk, now=NOW)
         assert outbox.deliver(waiting.pk, now=NOW)
-
-
-@pytest.mark.django_db
-class TestCircuit:
-    def test_a_ptp_that_answers_nobody_is_called_once_in_fifteen_seconds(self, carried: Carried) -> None:
-        ptp = builders.ptp()
-        fail_until_open(ptp, carried)
-        fresh = [tell(ptp, "first", f"n{n}") for n in range(3)]
-        carried.answers = [DOWN] * 10
-
-        for seconds in range(33):
-            at = NOW + timedelta(seconds=seconds)
-            for message in fresh:
-                outbox.deliver(message.pk, now=at)
-            outbox.probe_silent(at)
-
-        assert len(carried.sent) == 2  # after 15 and after 30 seconds
-
-    def test_a_probe_goes_out_though_every_message_waits_for_an_hour(self, carried: Carried) -> None:
-        ptp = builders.ptp()
-        fail_until_open(ptp, carried)
-        OutboxMessage.objects.filter(ptp=ptp).update(next_attempt_at=NOW + timedelta(hours=1))
-
-        assert outbox.due_ids(NOW + timedelta(seconds=16), 10) == []
-        assert outbox.probe_silent(NOW + timedelta(seconds=16)) == 1
-
-        assert len(carried.sent) == 1
-
-    def test_the_first_answer_makes_all_that_waits_due(self, carried: Carried) -> None:
-        ptp = builders.ptp()
-        waiting = fail_until_open(ptp, carried)
-        OutboxMessage.objects.filter(ptp=ptp).update(next_attempt_at=NOW + timedelta(hours=1), attempts=9)
-        later = NOW + timedelta(seconds=16)
-
-        outbox.probe_silent(later)
-
-        ptp.refresh_from_db()
-        assert (ptp.failures_in_row, ptp.probe_at) == (0, None)
-        assert len(outbox.due_ids(later + timedelta(seconds=1), 10)) == len(waiting) - 1
-
-    def test_after_an_outage_the_order_of_a_lane_holds_again(self, carried: Carried) -> None:
-        ptp = builders.ptp()
-        fail_until_open(ptp, carried)
-        first, second = tell(ptp, "first", lane="l"), tell(ptp, "second", lane="l")
-        hours_ago = {"attempts": 9, "next_attempt_at": NOW + timedelta(hours=1)}
-        OutboxMessage.objects.filter(pk__in=[first.pk, second.pk]).update(**hours_ago)
-        later = NOW + timedelta(seconds=16)
-
-        outbox.probe_silent(later)  # by another message
-
-        ready = outbox.due_ids(later + timedelta(seconds=1), 10)
-        assert first.pk in ready
-        assert second.pk not in ready
-
-    def test_any_answer_counts_as_being_there(self, carried: Carried) -> None:
-        ptp = builders.ptp()
-        fail_until_open(ptp, carried)
-        carried.answers = [REFUSED]
-
-        outbox.probe_silent(NOW + timedelta(seconds=16))
-
-        ptp.refresh_from_db()
-        assert ptp.failures_in_row == 0
-
-    def test_the_probes_take_turns_so_that_one_bad_message_does_not_keep_the_circuit_open(
-        self, carried: Carried
-    ) -> None:
-        ptp = builders.ptp()
-        fail_until_open(ptp, carried)
-        OutboxMessage.objects.filter(ptp=ptp).delete()
-        bad = tell(ptp, "first", "bad", at=NOW - timedelta(hours=1))
-        tell(ptp, "first", "good")
-        carried.answers = [DOWN]
-
-        outbox.probe_silent(NOW + timedelta(seconds=16))
-        outbox.probe_silent(NOW + timedelta(seconds=32))
-
-        assert carried.sent == ["first bad", "first good"]
-        assert due(bad)
-        ptp.refresh_from_db()
-        assert ptp.failures_in_row == 0
-
-    def test_a_message_that_needs_no_call_proves_nothing_and_costs_no_probe(self, carried: Carried) -> None:
-        ptp = builders.ptp()
-        fail_until_open(ptp, carried)
-        OutboxMessage.objects.filter(ptp=ptp).delete()
-        tell(ptp, "first", "idle")
-        tell(ptp, "first", "real", at=NOW + timedelta(seconds=1))
-        carried.answers = [outbox.nothing_to_tell("it polls"), YES]
-        later = NOW + timedelta(seconds=16)
-
-        outbox.probe_silent(later)
-        ptp.refresh_from_db()
-        assert circuit.is_open(ptp)
-        outbox.probe_silent(later + timedelta(seconds=1))
-
-        ptp.refresh_from_db()
-        assert not circuit.is_open(ptp)
-
-    def test_a_message_that_cannot_be_rendered_does_not_keep_others_down(self, carried: Carried) -> None:
-        def broken(message: OutboxMessage) -> Delivery:
-            raise RuntimeError("a fault of ours")
-
-        outbox.register("broken", broken)
-        faulty, sound = builders.ptp(), builders.ptp()
-        for ptp in (faulty, sound):
-            fail_until_open(ptp, carried)
-        OutboxMessage.objects.filter(ptp=faulty).delete()
-        tell(faulty, "broken")
-
-        assert outbox.probe_silent(NOW + timedelta(seconds=16)) == 1
-
-        sound.refresh_from_db()
-        assert sound.failures_in_row == 0
-
-    def test_one_that_is_down_does_not_hold_back_another(self, carried: Carried) -> None:
-        fail_until_open(builders.ptp(), carried)
-        other = tell(builders.ptp(), "first")
-
-        assert outbox.due_ids(NOW + timedelta(hours=2), 10) == [other.pk]
 
 
 # --- Two workers at once --------------------------------------------------------------------------
