@@ -160,6 +160,7 @@ class WebhookEar:
         self._tasks: set[asyncio.Task[None]] = set()
         self._port = 0
         self.heard = 0
+        self.fails = False  # it answers HTTP 500 and does nothing
 
     async def open(self) -> str:
         """Listen, on the same port each time; return the address."""
@@ -182,10 +183,11 @@ class WebhookEar:
             length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
             event = json.loads(await reader.readexactly(length))
             self.heard += 1
-            if event["event"] == "settlement.due" and self._ptp is not None:
+            status = b"500 Internal Server Error" if self.fails else b"204 No Content"
+            if event["event"] == "settlement.due" and self._ptp is not None and not self.fails:
                 task = asyncio.get_running_loop().create_task(self._ptp.obey(event["data"]))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-            writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+            writer.write(b"HTTP/1.1 %b\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" % status)
             await writer.drain()
         writer.close()

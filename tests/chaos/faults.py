@@ -10,6 +10,7 @@ from enum import StrEnum
 from tests.chaos.world import World
 
 HOURS_DOWN = 6
+HOURS_FAILING = 1  # of these
 HOUR_SECONDS = 3600.0
 STARTS_WITHIN_SECONDS = 60.0
 
@@ -189,26 +190,33 @@ class Hand:
     async def ptps_down_for_hours(self, step_seconds: float) -> None:
         """All PTPs are away while hours pass: every clock goes forward in steps, each of a quarter of an hour.
 
-        Drivers do not tap meanwhile, for there is nobody to tap at; those who charge go on charging.
+        In the last of them they are there again and fail over everything (HTTP 500). Drivers do not tap
+        meanwhile, for there is nobody to tap at; those who charge go on charging.
         """
         world = self._world
         world.taps_allowed.clear()
         await self._until_started()
-        steps = HOURS_DOWN * 4
+        steps, failing = HOURS_DOWN * 4, HOURS_FAILING * 4
         self.note(f"all PTPs down for {HOURS_DOWN} hours")
         self.done["PTPs down for hours"] = self.done.get("PTPs down for hours", 0) + 1
         world.ear.close()
         for door in world.native:
             door.down = True
-        await world.ocpi.switch(f"down=1:{(steps + 1) * step_seconds:.0f}")
-        for _ in range(steps):
+        await world.ocpi.switch(f"down=1:{(steps - failing) * step_seconds:.0f}")
+        await world.ocpi.switch("http_error=100000:500")  # of what gets there: nothing does while it is down
+        for step in range(steps):
+            if step == steps - failing:
+                world.ear.fails = True
+                await world.ear.open()
+                self.note("all PTPs answer with HTTP 500")
             await asyncio.sleep(step_seconds)
             world.clock.advance(HOUR_SECONDS / 4)
         await asyncio.sleep(step_seconds)
         for door in world.native:
             door.down = False
-        await world.ear.open()
-        self.note("all PTPs up again")
+        world.ear.fails = False
+        await world.ocpi.reset()
+        self.note("all PTPs well again")
         world.taps_allowed.set()
 
     async def _until_started(self) -> None:

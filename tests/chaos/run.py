@@ -28,6 +28,10 @@ from tests.chaos.world import World
 
 FINAL_WITHIN_SECONDS = 60.0  # of calm
 PATIENCE_SECONDS = 180.0  # then what waits, waits for ever
+# Less than that, and a campaign in which nothing happens would break nothing.
+CHARGING_SHARE = 0.8  # of the sessions, before the harm begins
+CAPTURED_SHARE = 0.5  # of the taps; some never plug in, are declined, or charge where a start was lost
+LATE_START_SHARE = 0.1  # of the taps
 ENDS_WITHIN_SECONDS = 100.0  # after everybody was asked to end
 STORIES = 5  # told in full
 SHOWN = 40
@@ -76,8 +80,11 @@ class Campaign:
 
     async def _until_charging(self) -> None:
         deadline = time.monotonic() + 2 * self._plan.size.ramp_seconds + 20
-        while time.monotonic() < deadline and self._world.charging() < 0.8 * self._plan.size.sessions:
+        enough = CHARGING_SHARE * self._plan.size.sessions
+        while time.monotonic() < deadline and self._world.charging() < enough:
             await asyncio.sleep(0.5)
+        if (charging := self._world.charging()) < enough:
+            self.breaks.append(f"{charging} charge before the harm begins, of {self._plan.size.sessions}")
 
     async def _harm(self) -> None:
         """Half of the harm, hours without PTPs, the other half; the last of it while everybody ends."""
@@ -137,8 +144,17 @@ class Campaign:
             self._say("\n".join(lines))
         late = await asyncio.to_thread(checks.late_starts)
         self._say(f"late starts, flagged: {len(late)} {late[:3]}")
+        self._check_shares(captured=sum(card.captured > 0 for card in cards.values()), late=len(late))
         self._say(f"ends told after the bill: {await asyncio.to_thread(checks.late_stops)}")
         self._say(f"the OCPI PTP complains: {list(dict.fromkeys(state['complaints']))[:10]}")
+
+    def _check_shares(self, *, captured: int, late: int) -> None:
+        taps = len(self._world.lives)
+        self._say(f"captured: {captured} of {taps} taps")
+        if captured < CAPTURED_SHARE * taps:
+            self.breaks.append(f"only {captured} of {taps} taps ended in a capture")
+        if late > max(1, LATE_START_SHARE * taps):
+            self.breaks.append(f"{late} of {taps} taps ended in a late start")
 
     def _told(self) -> str:
         everyone = [*self._world.webs, *self._world.workers, self._world.beat, self._world.ptp]
