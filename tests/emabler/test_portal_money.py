@@ -170,7 +170,7 @@ class TestPayments:
 
         body = text(vera.get("/money/payments/?standing=differs"))
 
-        assert "Captured: CDR says 10.00 €, confirmation says 9.00 €." in body
+        assert "Captured: 10.00 € (CDR), 9.00 € (confirmation)." in body
 
     def test_a_payment_is_found_by_what_people_have_at_hand(self, vera: Client) -> None:
         cast = builders.cast()

@@ -65,7 +65,7 @@ def difference(found: Difference, currency: str) -> str:
         amount = money(found.found_minor, found.found_currency)
         return f"The {found.found_by} is in another currency: {amount}."
     expected, other = money(found.expected_minor, currency), money(found.found_minor, currency)
-    return f"{found.what.capitalize()}: {found.expected_by} says {expected}, {found.found_by} says {other}."
+    return f"{found.what.capitalize()}: {expected} ({found.expected_by}), {other} ({found.found_by})."
 
 
 # --- Why it waits ---------------------------------------------------------------------------------
