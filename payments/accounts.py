@@ -55,7 +55,7 @@ class Timers:
 
     confirmation_warn_seconds: float
     confirmation_alert_seconds: float
-    hold_warn_seconds: float = 5 * 24 * 3600.0  # issuers drop holds after about a week
+    hold_warn_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,8 @@ class Account:
     excess_minor: int = 0  # taken beyond what we may keep; it is no part of what was captured
     excess_returned_minor: int = 0  # of the excess: given back by the PTP
     accepted: bool = False  # staff said what was captured
-    review: Review | None = None
+    review: Review | None = None  # what staff are to look at
+    review_after: Review | None = None  # and what they are asked next
 
     @property
     def open_minor(self) -> int:

@@ -48,6 +48,7 @@ def timers() -> Timers:
     return Timers(
         confirmation_warn_seconds=settings.CONFIRMATION_WARN_SECONDS,
         confirmation_alert_seconds=settings.CONFIRMATION_ALERT_SECONDS,
+        hold_warn_seconds=settings.HOLD_WARN_SECONDS,
     )
 
 

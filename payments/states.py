@@ -84,7 +84,24 @@ def apply(account: Account, event: Event, now: datetime, timers: Timers) -> Outc
     after, effects = _HANDLERS[type(event)](account, event, now, timers)
     if after.state != account.state and after.state not in LEGAL[account.state]:
         raise WrongState(account.state)
-    return after, effects
+    return _with_what_waits(account, after, event), effects
+
+
+# Doubts that no answer of a PTP settles, and that nothing would raise again.
+_LASTING = frozenset({Review.METER_DOUBT, Review.LATE_STOP_DIFFERS, Review.FILE_DIFFERS})
+
+
+def _with_what_waits(before: Account, after: Account, event: Event) -> Account:
+    """A lasting doubt that something else came over waits, and is asked next when staff are done with that."""
+    waits = before.review_after
+    covered = before.review in _LASTING and after.review not in (None, before.review)
+    if covered and not isinstance(event, ReviewClosed):
+        waits = before.review
+    if waits is Review.FILE_DIFFERS and isinstance(event, CaptureAccepted):
+        waits = None  # what was captured is known now
+    if after.review is None or after.review is waits:
+        return replace(after, review=waits, review_after=None)
+    return replace(after, review_after=waits)
 
 
 def _cdr_issued(account: Account, event: Event, now: datetime, timers: Timers) -> Outcome:
@@ -268,11 +285,12 @@ def _write_off_asked(account: Account, event: Event, now: datetime, timers: Time
     if account.state not in (*_OPEN_REVIEW, *refunds) or not account.due_minor > account.captured_minor:
         raise WrongState(account.state)
     refunded = account.state in refunds
+    stays = account.review in _LASTING or (refunded and account.review not in _OPEN_REVIEW.values())
     after = replace(
         account,
         state=account.state if refunded else PaymentState.WRITTEN_OFF,
         written_off_minor=account.due_minor - account.captured_minor,
-        review=account.review if refunded and account.review not in _OPEN_REVIEW.values() else None,
+        review=account.review if stays else None,
     )
     return after, ()
 

@@ -12,7 +12,7 @@ from payments.errors import WrongState
 from payments.states import Account, CaptureStatus, Effect, PaymentState, Review, Timers, apply
 
 NOW = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
-TIMERS = Timers(confirmation_warn_seconds=900, confirmation_alert_seconds=86400)
+TIMERS = Timers(confirmation_warn_seconds=900, confirmation_alert_seconds=86400, hold_warn_seconds=432_000)
 HELD = 5000
 
 
@@ -300,3 +300,46 @@ def test_a_doubt_about_the_meter_is_looked_at_before_what_is_open() -> None:
 
     assert (failed.state, failed.review) == (PaymentState.CAPTURE_FAILED, Review.METER_DOUBT)
     assert looked_at.review is Review.CAPTURE_FAILED
+
+
+@pytest.mark.parametrize("doubt", [Review.LATE_STOP_DIFFERS, Review.FILE_DIFFERS, Review.METER_DOUBT])
+def test_a_doubt_that_a_confirmation_came_over_is_asked_next(doubt: Review) -> None:
+    booked = account(PaymentState.CAPTURED, due_minor=9, captured_minor=9, review=doubt)
+
+    over, _ = moved(booked, confirmed(CaptureStatus.FAILED, 0))
+    closed, _ = moved(over, states.ReviewClosed())
+    done, _ = moved(closed, states.ReviewClosed())
+
+    assert (over.review, over.review_after) == (Review.CONFIRMED_TWICE, doubt)
+    assert closed == booked
+    assert (done.review, done.review_after) == (None, None)
+
+
+def test_what_staff_accept_as_captured_answers_the_file_and_nothing_else() -> None:
+    for doubt, left in ((Review.FILE_DIFFERS, None), (Review.LATE_STOP_DIFFERS, Review.LATE_STOP_DIFFERS)):
+        booked = account(PaymentState.CAPTURED, due_minor=9, captured_minor=9, review=doubt)
+        over, _ = moved(booked, confirmed(CaptureStatus.SUCCESS, 8))
+
+        accepted, _ = moved(over, states.CaptureAccepted(9))
+
+        assert (accepted.review, accepted.review_after) == (left, None)
+
+
+def test_a_doubt_outlives_what_is_written_off() -> None:
+    doubted = account(
+        PaymentState.PARTIALLY_CAPTURED, due_minor=9, captured_minor=5, review=Review.LATE_STOP_DIFFERS
+    )
+
+    after, _ = moved(doubted, states.WriteOffAsked())
+
+    assert (after.state, after.review) == (PaymentState.WRITTEN_OFF, Review.LATE_STOP_DIFFERS)
+
+
+def test_what_is_owed_is_asked_before_the_doubt() -> None:
+    doubted = account(PaymentState.CAPTURED, due_minor=9, captured_minor=9, review=Review.LATE_STOP_DIFFERS)
+
+    owed, _ = moved(doubted, states.CaptureAccepted(12))
+    back, _ = moved(owed, states.ExcessReturned())
+
+    assert (owed.review, owed.review_after) == (Review.CAPTURED_MORE, Review.LATE_STOP_DIFFERS)
+    assert (back.review, back.review_after) == (Review.LATE_STOP_DIFFERS, None)

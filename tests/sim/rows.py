@@ -20,7 +20,9 @@ SESSION_TIMERS = session.Timers(
     review_seconds=86_400,
     reboot_grace_seconds=600,
 )
-MONEY_TIMERS = money.Timers(confirmation_warn_seconds=900, confirmation_alert_seconds=86_400)
+MONEY_TIMERS = money.Timers(
+    confirmation_warn_seconds=900, confirmation_alert_seconds=86_400, hold_warn_seconds=5 * 86_400
+)
 CENTS_PER_KWH = 59
 NOTHING_WH = 10  # less than this is nothing to charge (B15)
 FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS = 2.0, 3600.0

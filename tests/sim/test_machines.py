@@ -21,6 +21,21 @@ AMOUNTS = st.integers(min_value=0, max_value=120)
 HELD = 100
 
 
+# What no answer of a PTP settles: staff must have looked at it.
+LASTING = frozenset({money.Review.METER_DOUBT, money.Review.LATE_STOP_DIFFERS, money.Review.FILE_DIFFERS})
+
+
+def _doubts(account: Account) -> set[money.Review | None]:
+    return {account.review, account.review_after}
+
+
+def _looked_at(account: Account, event: money.Event) -> set[money.Review | None]:
+    """What staff settle by this event."""
+    if isinstance(event, money.ReviewClosed):
+        return {account.review}
+    return {money.Review.FILE_DIFFERS} if isinstance(event, money.CaptureAccepted) else set()
+
+
 class PaymentMachine(RuleBasedStateMachine):
     """Any events in any order: money stays within its bounds and never goes back."""
 
@@ -39,6 +54,8 @@ class PaymentMachine(RuleBasedStateMachine):
             self.account, effects = money.apply(before, event, self.now, MONEY_TIMERS)
         except WrongState:
             return
+        gone = (_doubts(before) - _doubts(self.account)) & LASTING
+        assert not gone or _looked_at(before, event) >= gone
         self.told += effects.count(money.Effect.TELL_DUE)
         if self.account.state is not before.state:
             self.trail.append(self.account.state)
@@ -66,6 +83,8 @@ class PaymentMachine(RuleBasedStateMachine):
                 money.ReviewClosed(),
                 money.ExcessReturned(),
                 money.Flagged(money.Review.CDR_REFUSED),
+                money.Flagged(money.Review.LATE_STOP_DIFFERS),
+                money.Flagged(money.Review.FILE_DIFFERS),
             )
         )
     )
