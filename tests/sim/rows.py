@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from payments import states as money
-from payments.states import Account
+from payments.states import Account, Review
 from sessions_app import states as session
 from sessions_app.states import Life
 
@@ -28,11 +28,23 @@ NOTHING_WH = 10  # less than this is nothing to charge (B15)
 FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS = 2.0, 3600.0
 SENT_FOR_SECONDS = 60.0
 MOST_CHASES = 20
+LASTING = frozenset(
+    {Review.METER_DOUBT, Review.LATE_STOP_DIFFERS, Review.FILE_DIFFERS}
+)  # no PTP can answer them
 
 
 def cost_minor(energy_wh: int) -> int:
     """The tariff of this world: energy alone, rounded half up."""
     return (energy_wh * CENTS_PER_KWH + 500) // 1000
+
+
+def unseen_doubts(before: Account, after: Account, event: money.Event) -> frozenset[Review]:
+    """Return the lasting doubts that this event took from the inbox though nobody had looked at them."""
+    had, has = {before.review, before.review_after}, {after.review, after.review_after}
+    seen: set[Review | None] = {before.review} if isinstance(event, money.ReviewClosed) else set()
+    if isinstance(event, money.CaptureAccepted):
+        seen = {Review.FILE_DIFFERS}
+    return LASTING & (had - has - seen)
 
 
 @dataclass(slots=True)

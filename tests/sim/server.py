@@ -29,6 +29,7 @@ from tests.sim.rows import (
     Order,
     Rows,
     cost_minor,
+    unseen_doubts,
 )
 from tests.sim.world import World, must
 
@@ -318,16 +319,17 @@ class Server:
             if rows.cdr_minor is None:
                 self._pay(money.NothingToCharge())
             else:
-                self._pay(money.CdrIssued(rows.cdr_minor))
+                self._pay(money.CdrIssued(rows.cdr_minor, self.world.happens(self.world.weather.meter)))
             for parked in list(rows.confirmations.values()):
                 self._pay(parked)
         if rows.account.deadline_at is not None and rows.account.deadline_at <= self.world.now:
             self._pay(money.DeadlinePassed())
 
     def _pay(self, event: money.Event) -> None:
-        rows = self.rows
-        assert rows.account is not None
-        rows.account, effects = money.apply(rows.account, event, self.world.now, MONEY_TIMERS)
+        rows, before = self.rows, self.rows.account
+        assert before is not None
+        rows.account, effects = money.apply(before, event, self.world.now, MONEY_TIMERS)
+        must(not unseen_doubts(before, rows.account, event), "a doubt leaves though nobody looked (S4)")
         for effect in effects:
             if effect is money.Effect.ISSUE_RECEIPT:
                 rows.receipts += 1

@@ -14,26 +14,11 @@ from payments.states import Account, CaptureStatus, PaymentState
 from sessions_app import states as session
 from sessions_app.errors import IllegalMove
 from sessions_app.states import FINAL, Life, StartOutcome, StopReason
-from tests.sim.rows import MONEY_TIMERS, SESSION_TIMERS
+from tests.sim.rows import MONEY_TIMERS, SESSION_TIMERS, unseen_doubts
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 AMOUNTS = st.integers(min_value=0, max_value=120)
 HELD = 100
-
-
-# What no answer of a PTP settles: staff must have looked at it.
-LASTING = frozenset({money.Review.METER_DOUBT, money.Review.LATE_STOP_DIFFERS, money.Review.FILE_DIFFERS})
-
-
-def _doubts(account: Account) -> set[money.Review | None]:
-    return {account.review, account.review_after}
-
-
-def _looked_at(account: Account, event: money.Event) -> set[money.Review | None]:
-    """What staff settle by this event."""
-    if isinstance(event, money.ReviewClosed):
-        return {account.review}
-    return {money.Review.FILE_DIFFERS} if isinstance(event, money.CaptureAccepted) else set()
 
 
 class PaymentMachine(RuleBasedStateMachine):
@@ -54,8 +39,7 @@ class PaymentMachine(RuleBasedStateMachine):
             self.account, effects = money.apply(before, event, self.now, MONEY_TIMERS)
         except WrongState:
             return
-        gone = (_doubts(before) - _doubts(self.account)) & LASTING
-        assert not gone or _looked_at(before, event) >= gone
+        assert not unseen_doubts(before, self.account, event)
         self.told += effects.count(money.Effect.TELL_DUE)
         if self.account.state is not before.state:
             self.trail.append(self.account.state)

@@ -35,12 +35,13 @@ class Weather:
     late: float  # arrives minutes later, overtaken by others
     crash: float  # the server is killed while it works on the message
     clock: float  # the server's clock is set forward or back
+    meter: float  # what the charger tells does not add up
 
 
 def weather_of(rng: random.Random) -> Weather:
     """A quarter of all lives are fair; the others have one or several kinds of faults."""
     if rng.random() < 0.25:
-        return Weather(0, 0, 0, 0, 0)
+        return Weather(0, 0, 0, 0, 0, 0)
     bad = (0.0, 0.0, 0.0, 0.02, 0.1, 0.4)
     return Weather(
         rng.choice(bad),
@@ -48,6 +49,7 @@ def weather_of(rng: random.Random) -> Weather:
         rng.choice(bad),
         rng.choice((0.0, 0.0, 0.02, 0.1)),
         rng.choice((0.0, 0.0, 0.0, 0.05)),
+        rng.choice((0.0, 0.0, 0.2)),
     )
 
 
