@@ -120,7 +120,9 @@ def _start(request: StartRequest, evse: EVSE, *, actor: str, now: datetime) -> S
 
 
 def _reject(request: StartRequest, evse: EVSE, reason: str, *, now: datetime) -> Session:
-    session = _new_session(request, evse, Life(state=SessionState.REJECTED, deadline_at=None), now)
+    timers = timers_for(evse)
+    life, _ = states.apply(states.begin(now, timers), states.StartRefused(reason), now, timers)
+    session = _new_session(request, evse, life, now)
     session.refusal = reason
     session.event_count = 1
     session.save(force_insert=True)
