@@ -22,7 +22,12 @@ _HIDDEN: Final = "…"
 # The credentials token, wherever it stands, and what looks like a card number in anything a PTP tells.
 # A body may have been cut in the middle of one; bounds keep a hostile body from taking a second.
 _TOKEN: Final = re.compile(r'("token"\s*:\s*")(?:[^"\\]|\\(?:.|\Z))*+("|\Z)', re.DOTALL)
-_CARD_NUMBER: Final = re.compile(r"(?<![0-9A-Za-z-])(?:[0-9][ -]?){9,60}([0-9]{4})(?![0-9A-Za-z-])")
+# A space of any kind may stand between the digits, and before them, as itself or as JSON escapes it.
+_ESCAPE: Final = r"\\u(?:00[aA]0|0009|20[0-9a-fA-F]{2})"
+_BREAK: Final = rf"(?:[\s-]|\\[tnr]|{_ESCAPE})?"
+_CARD_NUMBER: Final = re.compile(
+    rf"(?:(?<![0-9A-Za-z-])|(?<=\\[tnr])|(?<={_ESCAPE}))(?:[0-9]{_BREAK}){{9,60}}([0-9]{{4}})(?![0-9A-Za-z-])"
+)
 
 
 def redacted(body: str) -> str:

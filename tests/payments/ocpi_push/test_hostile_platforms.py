@@ -169,3 +169,13 @@ class TestWhatIsLogged:
         kept = message_log.redacted('{"eft_data": ["CARD 4111 1111 1111 1111 VISA", "4111111111111111"]}')
 
         assert kept == '{"eft_data": ["CARD …1111 VISA", "…1111"]}'
+
+    @pytest.mark.parametrize(
+        "space", ["\u00a0", "\u202f", "\t", r"\u00a0", r"\u202F", r"\t"], ids=lambda space: ascii(space)
+    )
+    def test_a_card_number_is_found_between_spaces_of_any_kind(self, space: str) -> None:
+        number = space.join(("4111", "1111", "1111", "1111"))
+
+        kept = message_log.redacted(f'{{"eft_data": ["CARD{space}{number}", "{number}"]}}')
+
+        assert kept == f'{{"eft_data": ["CARD{space}…1111", "…1111"]}}'
