@@ -1,21 +1,26 @@
 """OCPI FinancialAdviceConfirmation objects: what a PTP says it took from the card.
 
 OCPI 2.3.0 mod_payments. Money is exact or refused; the lines for the receipt are taken as leniently as possible:
-a confirmation that is refused for a blank line would leave a capture without its proof.
+a confirmation that is refused for a blank line would leave a capture without its proof. So what a receipt cannot
+show is replaced in them (`one_line`), and what is too long for OCPI is cut.
 """
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
+from payments.ocpi.card_numbers import masked
 from payments.ocpi.dialects import Kind, Version, in_dialect
 from payments.ocpi.prices import Price, price_document, read_price
-from payments.ocpi.reading import Reader, given
+from payments.ocpi.reading import Reader, given, one_line
 from payments.ocpi.tariffs import utc_text
+
+logger = logging.getLogger(__name__)
 
 MAX_LINES: Final = 200
 MAX_LINE: Final = 255
@@ -48,7 +53,7 @@ def parse_confirmation(obj: object, *, path: str = "") -> ConfirmationEntry:
     """Read a FinancialAdviceConfirmation, its price in the shape of either version.
 
     `eft_data` is required by the text and absent from its own example: none is taken as none. Raises
-    `InvalidInput` with every fault.
+    `InvalidInput` with every fault; the log names the hold, which staff need to ask for the confirmation.
     """
     reader = Reader(obj, path)
     reader.value("total_costs", required=True)
@@ -61,8 +66,11 @@ def parse_confirmation(obj: object, *, path: str = "") -> ConfirmationEntry:
         "status": reader.choice("capture_status_code", CaptureStatusCode, required=True),
         "updated_at": reader.moment("last_updated", required=True),
         "eft_data": _lines(reader),
-        "message": reader.text("capture_status_message", longest=MAX_LINE) or "",
+        "message": _message(reader),
     }
+    if reader.errors:
+        named = fields["authorization_reference"] or "a hold that cannot be read"
+        logger.warning("a confirmation for %s cannot be taken (id %s)", named, fields["id"])
     reader.require_sound()
     assert total is not None, "a missing price is a fault"
     # "A consumer price with VAT": one that tells only what it is without is a money fact all the same. It is
@@ -75,9 +83,21 @@ def _lines(reader: Reader) -> tuple[str, ...]:
     """The lines for the receipt; terminals space theirs with blank ones, which say nothing."""
     lines = reader.value("eft_data")
     if isinstance(lines, list):
-        lines = [line for line in lines if not (isinstance(line, str) and not line.strip())]
+        shown = map(_line, lines)
+        lines = [line for line in shown if not (isinstance(line, str) and not line.strip())][:MAX_LINES]
         reader = Reader({"eft_data": lines}, reader.path, reader.errors)
     return reader.texts("eft_data", longest=MAX_LINE, most=MAX_LINES)
+
+
+def _message(reader: Reader) -> str:
+    name = "capture_status_message"
+    told = Reader({name: _line(reader.value(name))}, reader.path, reader.errors)
+    return told.text(name, longest=MAX_LINE) or ""
+
+
+def _line(value: object) -> object:
+    """Text in a line's length; a card number is masked before a cut could leave too few of its digits to know it."""
+    return masked(one_line(value))[:MAX_LINE] if isinstance(value, str) else value
 
 
 def confirmation_document(confirmation: ConfirmationEntry, version: Version) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -228,6 +229,23 @@ class Reader:
 def _decimals(value: Decimal) -> int:
     exponent = value.as_tuple().exponent
     return -exponent if isinstance(exponent, int) else 0
+
+
+def one_line(text: str) -> str:
+    """Text as a receipt can show it: one line, read from its first letter to its last.
+
+    Formatters put no-break and narrow spaces into `12,30 €`, and terminals end their lines: what separates or
+    controls is a space here. Marks that show nothing go, for those of direction turn an amount round.
+    """
+    if text.isprintable():
+        return text
+    return "".join(map(_shown, text.replace("\r\n", "\n")))
+
+
+def _shown(letter: str) -> str:
+    if letter.isprintable():
+        return letter
+    return "" if unicodedata.category(letter) == "Cf" else " "
 
 
 def _utc(text: str) -> datetime:

@@ -21,6 +21,7 @@ from payments.models import OcpiConnection, OcpiMessage
 from payments.ocpi import connections, message_log
 from payments.ocpi.connections import Party
 from payments.ocpi.envelope import Status
+from payments.ocpi.reading import one_line
 from payments.outbound import CallFailed, Limits, Refused, Unreachable
 
 __all__ = ["Answer", "BadAnswer", "CallFailed", "Refused", "Unreachable", "call", "pages"]
@@ -223,18 +224,26 @@ def _exchange(message: OcpiMessage, headers: dict[str, str], content: bytes, lim
 
 
 def _read(response: outbound.Response, most_bytes: int) -> Answer:
-    """Read the envelope (OCPI 2.3.0 transport_and_format, response format). Raises BadAnswer."""
+    """Read the envelope (OCPI 2.3.0 transport_and_format, response format). Raises BadAnswer.
+
+    Each object of a list stands for itself: with one that is spoilt comes an `Unreadable` where it is, and
+    whoever takes the objects refuses this one, not the page with all that follow.
+    """
     try:
-        envelope = exact_json.loads(response.body, most_bytes=most_bytes)
+        envelope = exact_json.loads_leniently(response.body, most_bytes=most_bytes)
     except exact_json.UnreadableJson as error:
         raise BadAnswer(f"HTTP {response.status}: {error}", http_status=response.status) from None
-    status = envelope.get("status_code") if isinstance(envelope, dict) else None
+    told = envelope if isinstance(envelope, dict) else {}
+    data, status = told.get("data"), told.get("status_code")
+    spoilt = exact_json.first_unreadable({**told, "data": None} if isinstance(data, list) else told)
+    if spoilt:
+        raise BadAnswer(f"HTTP {response.status}: {spoilt}", http_status=response.status)
     if type(status) is not int or not Status.SUCCESS <= status <= 9999:
         raise BadAnswer(f"HTTP {response.status} without an OCPI envelope", http_status=response.status)
     return Answer(
         http_status=response.status,
         ocpi_status=status,
-        data=envelope.get("data"),
-        message=str(envelope.get("status_message") or "")[:300],
+        data=data,
+        message=one_line(str(told.get("status_message") or ""))[:300],
         headers=response.headers,
     )

@@ -12,6 +12,7 @@ from payments.models import ToldCdr
 from payments.ocpi.envelope import Reply, unknown
 from payments.ocpi.server.pagination import page
 from payments.ocpi.server.paths import both, uuid_in
+from payments.ocpi.server.segments import may_be_id
 from payments.ocpi.server.sessions import release
 from payments.ocpi.server.transport import Call, OcpiView
 from payments.ocpi.told_cdrs import document, stamp_due, told
@@ -46,6 +47,8 @@ class CdrView(OcpiView):
         stamp_due(call.connection)
         parties = call.only
         if country_code:
+            if not may_be_id(country_code) or not may_be_id(party_id):
+                raise unknown("CDR")
             named = frozenset({(country_code.upper(), party_id.upper())})
             parties = named if parties is None else named & parties
         found = told(call.connection, parties).filter(pk=uuid_in(cdr_id, of="CDR")).first()

@@ -71,6 +71,7 @@ class ConfirmationsView(OcpiView):
     """Where a PTP tells what it captured."""
 
     module: ClassVar[str] = "payments"
+    leniently: ClassVar[bool] = True
 
     def post(self, call: Call) -> Reply:
         """Book it, or keep it for staff; a money fact is never refused for what it says."""

@@ -9,6 +9,7 @@ from payments.models import Payment
 from payments.ocpi.envelope import OcpiError, Reply, Status, unknown
 from payments.ocpi.server.pagination import moment, page
 from payments.ocpi.server.paths import both, uuid_in
+from payments.ocpi.server.segments import may_be_id
 from payments.ocpi.server.transport import Call, OcpiView
 from payments.ocpi.session_rows import payments_changed_since, payments_of, session_status, session_values
 from payments.ocpi.sessions import SessionStatus, session_document
@@ -41,6 +42,8 @@ class SessionView(OcpiView):
 
     def get(self, call: Call, country_code: str, party_id: str, session_id: str) -> Reply:
         """Return a Session."""
+        if not may_be_id(country_code) or not may_be_id(party_id):
+            raise unknown("session")
         named = frozenset({(country_code.upper(), party_id.upper())})
         parties = named if call.only is None else named & call.only
         payment = (

@@ -87,6 +87,8 @@ class OcpiView(View):
     open_to_invited: ClassVar[bool] = False
     # Routing headers go with functional modules, never with versions and credentials.
     routed: ClassVar[bool] = True
+    # What must not be refused is read with its spoilt parts marked (`exact_json.loads_leniently`).
+    leniently: ClassVar[bool] = False
 
     def dispatch(self, request: HttpRequest, *args: Any, **path: Any) -> HttpResponseBase:
         """Answer one request, in the envelope, and log it."""
@@ -138,7 +140,7 @@ class OcpiView(View):
             )
         if method not in ("put", "post", "patch"):
             return handler(call, **path)  # type: ignore[no-any-return]
-        call.body = _json_of(call.request)
+        call.body = _json_of(call.request, leniently=self.leniently)
         try:
             return handler(call, **path)  # type: ignore[no-any-return]
         except InvalidInput as error:
@@ -220,11 +222,11 @@ def _party(request: HttpRequest, side: str) -> Party:
     return country_code, party_id
 
 
-def _json_of(request: HttpRequest) -> Any:
+def _json_of(request: HttpRequest, *, leniently: bool) -> Any:
     if request.content_type not in ("application/json", ""):
         raise OcpiError(Status.CLIENT_ERROR, "The body must be application/json.", http_status=415)
     try:
-        return exact_json.loads(request.body)
+        return (exact_json.loads_leniently if leniently else exact_json.loads)(request.body)
     except RequestDataTooBig:
         message = f"The body is larger than {exact_json.MAX_BYTES} bytes."
         raise OcpiError(Status.CLIENT_ERROR, message, http_status=413) from None
