@@ -3,7 +3,7 @@
 Run: python -m benchmarks.paid_limit [--sessions 6] [--powers 3 350] [--intervals 60] [--json FILE]. Exit
 status 1 when a session of a charger that is known by then ends more than 1 % off, or anything is
 billed above the hold. Each charger takes its own time to obey a stop, which nobody tells the server:
-its first sessions are where that is learned, and are told apart.
+its first session is where that is learned, and is told apart.
 """
 
 import argparse
@@ -34,7 +34,7 @@ INTERVALS_SECONDS = (10, 30, 60)
 # vehicle takes its connector could give.
 CHARGERS = ((0.3, 0.05, 1), (2.0, 0.3, 3), (6.0, 0.1, 1))
 MINUTES = (2, 10, 30)  # how long the hold lasts, in turn
-LEARNING = 3  # sessions of a charger before it counts as known
+LEARNING = 1  # session of a charger before it counts as known
 WITHIN = 0.01
 PRICES = (("0.59", None), ("0.45", "3.00"))  # per kWh, and per hour, in turn
 

@@ -16,15 +16,18 @@ from sessions_app.models import Session, SessionEvent
 from sessions_app.states import SessionState
 
 LONGEST_SECONDS: Final = 30.0  # a charger that needs longer does not stop, it is being waited for
+FIRST_MOST_SECONDS: Final = 8.0  # that the first observation alone may make it
 WEIGHT: Final = 0.5  # of a new observation
 LARGEST_STEP_SECONDS: Final = 2.0  # that one observation may move the estimate
 # A second is at least ten of the meter's Wh at this power: the register tells the end more exactly than clocks.
 METER_TELLS_BETTER_W: Final = 36_000
 
 
-def learned(before_seconds: float, observed_seconds: float) -> float:
-    """Return the next estimate after one observation. Pure."""
+def learned(before_seconds: float | None, observed_seconds: float) -> float:
+    """Return the next estimate after one observation; None before the first, which counts alone. Pure."""
     observed = min(max(0.0, observed_seconds), LONGEST_SECONDS)
+    if before_seconds is None:
+        return min(observed, FIRST_MOST_SECONDS)
     step = WEIGHT * (observed - before_seconds)
     return before_seconds + min(max(-LARGEST_STEP_SECONDS, step), LARGEST_STEP_SECONDS)
 
@@ -78,7 +81,5 @@ def learn(session: Session, transaction: Transaction, last: LastSample | None) -
         last, asked_at=asked.at, ended_at=session.ended_at, final_wh=session.energy_wh
     )
     station = ChargingStation.objects.get(pk=transaction.station_id)
-    before = station.stop_latency_seconds
-    start = float(settings.STOP_LATENCY_SECONDS) if before is None else before
-    station.stop_latency_seconds = learned(start, observed)
+    station.stop_latency_seconds = learned(station.stop_latency_seconds, observed)
     update(station, ["stop_latency_seconds"])

@@ -29,6 +29,11 @@ def test_the_estimate_comes_close_within_a_few_sessions() -> None:
     assert estimate == pytest.approx(5.0, abs=0.2)
 
 
+@pytest.mark.parametrize(("observed", "expected"), [(5.0, 5.0), (0.2, 0.2), (-3.0, 0.0), (86_400.0, 8.0)])
+def test_the_first_observation_counts_alone_within_bounds(observed: float, expected: float) -> None:
+    assert learned(None, observed) == expected
+
+
 @pytest.mark.parametrize("observed", [-3600.0, 0.0, 12.0, 86_400.0])
 def test_an_odd_observation_moves_it_little_and_never_out_of_its_bounds(observed: float) -> None:
     estimate = learned(2.0, observed)
@@ -78,7 +83,7 @@ class TestOfAStation:
         self.limited(cast, late_wh=300)
 
         station = ChargingStation.objects.get(pk=cast.station.pk)
-        assert station.stop_latency_seconds == pytest.approx(2.0, abs=0.1)  # half of the way from 1 to 3
+        assert station.stop_latency_seconds == pytest.approx(3.0, abs=0.1)  # the first tells it
         EVSE.objects.update(status="AVAILABLE")
         running = cast.running(authorized_minor=400)
         assert running.session.stop_latency_seconds == station.stop_latency_seconds
