@@ -113,4 +113,14 @@ class SimulatedConnector:
             self.register_wh = 0.0
         if fault is Fault.ODOMETER_JUMP and self.transaction.samples == ODOMETER_JUMP_AT:
             shown_wh = self.shown_wh + ODOMETER_JUMP_WH
-        return self.meter_value("Sample.Periodic", fault, shown_wh)
+        value = self.meter_value("Sample.Periodic", fault, shown_wh)
+        if fault is Fault.KWH_AS_WH and self.transaction.samples % 2 == 0:
+            _write_kwh_for_wh(value["sampledValue"][0], labelled=self.transaction.samples % 4 == 2)
+        return value
+
+
+def _write_kwh_for_wh(energy: dict[str, Any], *, labelled: bool) -> None:
+    """Put a figure in kWh where Wh are meant: by its label, or by having none (OCPP 1.6 §7.41)."""
+    energy["value"] = f"{int(energy['value']) / 1000:.3f}"
+    if not labelled:
+        del energy["unit"]

@@ -15,7 +15,8 @@ class Fault(StrEnum):
     DECLINE_FIRST_STOP = "decline-first-stop"
     SILENT = "silent"  # answers no command at all
     METER_RESET = "meter-reset"  # its register falls to zero after some samples
-    KWH_UNIT = "kwh-unit"  # samples in kWh instead of Wh
+    KWH_UNIT = "kwh-unit"  # samples in kWh instead of Wh, and labelled so: what every server must understand
+    KWH_AS_WH = "kwh-as-wh"  # every second sample is a figure in kWh that claims to be Wh, or claims nothing
     ODOMETER_JUMP = "odometer-jump"  # one sample is 500 kWh too high
     NO_METER_VALUES = "no-meter-values"
 

@@ -74,6 +74,13 @@ def effects(door: Door, tap: Tap) -> list[str]:
     return [kind for kind, reference in door.psp().effects if reference == tap.reference]
 
 
+def refunded(door: Door, tap: Tap) -> list[Decimal]:
+    """What the driver got back, in order."""
+    return [
+        Decimal(amount) for reference, amount in door.psp().refunds.values() if reference == tap.reference
+    ]
+
+
 def captured(door: Door, tap: Tap) -> int:
     """What the driver paid, in cents."""
     return int(Decimal(door.psp().holds[tap.reference].captured) * 100)
@@ -156,6 +163,9 @@ class NativeDoor:
                 assert self.post(f"sessions/{due['id']}/release").status_code == 200
             elif self._fault != "confirm_never":
                 self._capture(due, hold)
+        for refund in self.get("refunds", status="due")["items"]:
+            self._psp.refund(refund["authorization_reference"], refund["amount"], document=refund["id"])
+            assert self.confirm_refund(refund["id"]).status_code == 200
 
     def _capture(self, due: Body, hold: Hold) -> None:
         if due["payment_status"] in ("PARTIALLY_CAPTURED", "CAPTURE_FAILED") and self._fault:
@@ -179,6 +189,10 @@ class NativeDoor:
             "eft_data": slip(hold, terminal_id=self.terminal.terminal_id),
         }
         return self.post(f"sessions/{session_id}/capture", body | said)
+
+    def confirm_refund(self, refund_id: str) -> httpx.Response:
+        """Tell that money went back."""
+        return self.post(f"refunds/{refund_id}/confirm")
 
     def bad_day(self, fault: str) -> None:
         self._fault = fault

@@ -163,8 +163,15 @@ def test_b10_somebody_elses_card_takes_the_evse_and_ours_is_released(world: Worl
     foreign = start(charger, "RFID-OF-SOMEBODY")
 
     assert foreign["idTagInfo"]["status"] == "Invalid"
+    # Not every charger heeds that: what nobody pays for is stopped at once (S5).
+    assert accept(charger, "RemoteStopTransaction") == {"transactionId": foreign["transactionId"]}
     world.is_released(tap, SessionState.EXPIRED)
     assert world.session(tap).refusal == "evse_taken"
+    stop(charger, foreign["transactionId"], 300)
+    world.ground.worker.turn()
+    assert not Transaction.objects.get(transaction_id=str(foreign["transactionId"])).accepted
+    assert not CDR.objects.filter(session__evse=place.evse).exists()
+    assert effects(world.door, tap) == ["hold", "release"]
 
 
 @pytest.mark.parametrize("world", EVERY_DOOR, indirect=True)

@@ -1,6 +1,6 @@
-"""Between us and the PTP once a session is over: B22–B30, B33, B35, B36.
+"""Between us and the PTP once a session is over: B22–B30.
 
-The charger's side comes over the desk here (World.charged): the wire adds nothing to what follows.
+Each is a charge at the simulated charger, which sells for a known sum (World.charged); staff decide in the portal.
 """
 
 import uuid
@@ -9,12 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import timezone
 
-from payments import decisions, outbox
-from payments.models import Confirmation, OutboxMessage, Terminal
+from payments import circuit, outbox
+from payments.models import Confirmation, OutboxMessage
 from payments.ocpi.push import pulls
 from payments.ocpi.push.tasks import pull_from_platforms
 from payments.receipts.tokens import token_for
@@ -22,12 +21,10 @@ from payments.settlement import OCPI_CDR
 from payments.simulator.ocpi.wire import utc_text
 from payments.simulator.ocpi.wire.words import Json
 from payments.states import PaymentState, Review
-from sessions_app.models import CDR
-from sessions_app.states import SessionState, StopReason
+from sessions_app.states import SessionState
 from tests.branches.doors import (
     BOTH_WIRES,
     EVERY_DOOR,
-    OCPI_230,
     OVER_OCPI,
     NativeDoor,
     OcpiDoor,
@@ -35,10 +32,10 @@ from tests.branches.doors import (
     captured,
     effects,
 )
-from tests.branches.world import World
+from tests.branches.staff import anna_does
+from tests.branches.world import BILL, World
 
 pytestmark = pytest.mark.django_db(transaction=True)
-BILL = 500  # cents, of 10 kWh
 
 
 def over_ocpi(world: World) -> OcpiDoor:
@@ -56,9 +53,15 @@ def cdr_message(world: World, tap: Tap) -> OutboxMessage:
 
 
 def hurry(world: World) -> None:
-    """Let the time pass until the next attempt of every message of this PTP."""
+    """Let the time pass until the next attempt of every message of this PTP, and until its next probe."""
     messages = OutboxMessage.objects.filter(ptp=world.door.ptp, state="DUE")
     messages.update(next_attempt_at=timezone.now(), claimed_until=None)
+    probe_comes(world)
+
+
+def probe_comes(world: World) -> None:
+    """A quarter of a minute passes."""
+    type(world.door.ptp).objects.filter(pk=world.door.ptp.pk).update(probe_at=timezone.now())
 
 
 def confirmation(tap: Tap, **more: Json) -> dict[str, Json]:
@@ -93,21 +96,26 @@ def post_confirmation(world: World, document: dict[str, Json]) -> Any:
 @pytest.mark.parametrize("world", OVER_OCPI, indirect=True)
 def test_b22_a_ptp_that_is_down_gets_its_cdr_when_it_is_back(world: World) -> None:
     door = over_ocpi(world)
-    place = world.place()
-    tap = world.charged(place)
+    tap = world.charged()
     door.simulator.server.stop()
-    world.ground.worker.turn()
-    assert world.payment(tap).state == PaymentState.CAPTURING
-    assert cdr_message(world, tap).state == "DUE"
+    for _ in range(2 * circuit.OPEN_AFTER):
+        world.ground.worker.turn()
+        hurry(world)
+    message = cdr_message(world, tap)
+    assert (message.state, world.payment(tap).state) == ("DUE", PaymentState.CAPTURING)
+    assert message.attempts > 0
+    assert effects(door, tap) == ["hold"]
+    in_an_hour = timezone.now() + timedelta(hours=1)  # as it is after a longer while
+    OutboxMessage.objects.filter(ptp=door.ptp, state="DUE").update(next_attempt_at=in_an_hour)
 
     door.simulator.server.start()
-    type(door.ptp).objects.filter(pk=door.ptp.pk).update(probe_at=timezone.now())  # a quarter of a minute
+    probe_comes(world)
 
     assert world.is_captured(tap).total_incl_minor == BILL
 
 
 def test_b22_what_is_due_stays_listed_until_the_ptp_has_dealt_with_it(world: World) -> None:
-    tap = world.charged(world.place())
+    tap = world.charged()
     world.ground.worker.turn()
     for _ in range(2):
         assert native(world).told_over(tap) == "COMPLETED"
@@ -119,30 +127,25 @@ def test_b22_what_is_due_stays_listed_until_the_ptp_has_dealt_with_it(world: Wor
 
 @pytest.mark.parametrize("world", OVER_OCPI, indirect=True)
 def test_b23_a_cdr_whose_answer_was_lost_is_asked_for_and_captured_once(world: World) -> None:
-    tap = world.charged(world.place())
+    tap = world.charged()
     world.door.bad_day("lost@cdrs=1")
     world.ground.worker.turn()
     assert cdr_message(world, tap).state == "DUE"
 
-    type(world.door.ptp).objects.filter(pk=world.door.ptp.pk).update(probe_at=timezone.now())
     hurry(world)
 
-    assert world.is_captured(tap).total_incl_minor == BILL
-    assert (
-        len(
-            [
-                each
-                for each in over_ocpi(world).simulator.state()["cdrs"].values()
-                if each["authorization_reference"] == tap.reference
-            ]
-        )
-        == 1
-    )
+    cdr = world.is_captured(tap)
+    assert cdr.total_incl_minor == BILL
+    simulator = over_ocpi(world).simulator
+    kept = simulator.state()["cdrs"].values()
+    assert len([each for each in kept if each["authorization_reference"] == tap.reference]) == 1
+    posted = [each for each in simulator.events if each["event"] == "cdr_received"]
+    assert len([each for each in posted if each["cdr"] == str(cdr.pk)]) == 1
 
 
 @pytest.mark.parametrize("world", OVER_OCPI, indirect=True)
 def test_b24_a_cdr_that_the_ptp_refuses_is_for_staff_and_may_be_sent_again(world: World) -> None:
-    tap = world.charged(world.place())
+    tap = world.charged()
     world.door.bad_day("ocpi_error@cdrs=99:2001")
     for _ in range(outbox.PATIENCE + 1):
         world.ground.worker.turn()
@@ -155,7 +158,7 @@ def test_b24_a_cdr_that_the_ptp_refuses_is_for_staff_and_may_be_sent_again(world
     assert cdr_message(world, tap).state == "GIVEN_UP"
     assert effects(world.door, tap) == ["hold"]
     world.door.good_day()
-    decisions.send_again(world.payment(tap).pk, now=timezone.now())
+    anna_does(f"review/payment/{world.payment(tap).pk}/do", act="tell_again")
     world.is_captured(tap)
     assert world.payment(tap).review == ""
 
@@ -165,7 +168,7 @@ def test_b24_a_cdr_that_the_ptp_refuses_is_for_staff_and_may_be_sent_again(world
 
 @pytest.mark.parametrize("world", EVERY_DOOR, indirect=True)
 def test_b25_a_confirmation_of_the_whole_bill_captures_it_and_prints_the_card_slip(world: World) -> None:
-    tap = world.charged(world.place())
+    tap = world.charged()
     world.door.bad_day("confirm_twice" if isinstance(world.door, NativeDoor) else "confirm_twice=1")
 
     world.is_captured(tap)
@@ -180,7 +183,7 @@ def test_b25_a_confirmation_of_the_whole_bill_captures_it_and_prints_the_card_sl
 
 @pytest.mark.parametrize("world", EVERY_DOOR, indirect=True)
 def test_b26_less_than_the_bill_leaves_a_receivable_that_nobody_charges_again(world: World) -> None:
-    tap = world.charged(world.place())
+    tap = world.charged()
     world.door.bad_day("capture_part" if isinstance(world.door, NativeDoor) else "capture_part=1")
 
     world.ends(tap, SessionState.ENDED, PaymentState.PARTIALLY_CAPTURED)
@@ -191,13 +194,13 @@ def test_b26_less_than_the_bill_leaves_a_receivable_that_nobody_charges_again(wo
     world.ground.worker.turn()
     world.door.do_what_is_due()
     assert (effects(world.door, tap), captured(world.door, tap)) == (["hold", "capture"], 250)
-    decisions.write_off(payment.pk, actor="anna", reason="small", now=timezone.now())
+    anna_does(f"payments/{payment.pk}/write-off", reason="small")
     assert world.payment(tap).written_off_minor == 250
 
 
 @pytest.mark.parametrize("world", EVERY_DOOR, indirect=True)
 def test_b27_nothing_captured_leaves_the_bill_open_and_a_later_success_closes_it_once(world: World) -> None:
-    tap = world.charged(world.place())
+    tap = world.charged()
     world.door.bad_day("capture_fails" if isinstance(world.door, NativeDoor) else "capture_fails=1")
     world.ends(tap, SessionState.ENDED, PaymentState.CAPTURE_FAILED)
     assert (world.payment(tap).open_minor, world.payment(tap).review) == (BILL, Review.CAPTURE_FAILED)
@@ -216,7 +219,7 @@ def test_b27_nothing_captured_leaves_the_bill_open_and_a_later_success_closes_it
 
 @pytest.mark.parametrize("world", EVERY_DOOR, indirect=True)
 def test_b28_a_confirmation_that_never_comes_is_flagged_and_fetched(world: World) -> None:
-    tap = world.charged(world.place())
+    tap = world.charged()
     over = isinstance(world.door, OcpiDoor)
     world.door.bad_day("confirm_never=1" if over else "confirm_never")
     world.until(lambda: world.payment(tap).state == PaymentState.CAPTURING)
@@ -230,6 +233,7 @@ def test_b28_a_confirmation_that_never_comes_is_flagged_and_fetched(world: World
     if isinstance(world.door, OcpiDoor):
         _let_pull(world)
         assert pull_from_platforms() == 1
+        assert world.payment(tap).state == PaymentState.CAPTURED
     world.is_captured(tap)
     assert world.payment(tap).review == ""
 
@@ -245,7 +249,7 @@ def _let_pull(world: World) -> None:
 
 @pytest.mark.parametrize("world", OVER_OCPI, indirect=True)
 def test_b29_a_confirmation_of_nothing_we_know_is_kept_for_staff_and_thanked_for(world: World) -> None:
-    tap = world.charged(world.place())
+    tap = world.charged()
     world.door.bad_day("confirm_reference=1")
     world.until(lambda: effects(world.door, tap) == ["hold", "capture"])
     world.door.do_what_is_due()
@@ -256,8 +260,7 @@ def test_b29_a_confirmation_of_nothing_we_know_is_kept_for_staff_and_thanked_for
     assert world.payment(tap).state == PaymentState.CAPTURING
     simulator = over_ocpi(world).simulator
     assert all(not each["problem"] for each in simulator.state()["confirmations"].values())
-    payment = world.payment(tap)
-    decisions.match_orphan(orphan.pk, payment.pk, actor="anna", reason="same sum", now=timezone.now())
+    anna_does(f"review/confirmation/{orphan.pk}/match", payment=str(world.payment(tap).pk), reason="same sum")
     assert world.payment(tap).state == PaymentState.CAPTURED
 
 
@@ -276,7 +279,7 @@ def test_b29_a_confirmation_of_nothing_we_know_is_kept_for_staff_and_thanked_for
 def test_b29_another_amount_or_currency_is_booked_by_nobody_but_kept(
     world: World, said: dict[str, str], review: Review
 ) -> None:
-    tap = world.charged(world.place())
+    tap = world.charged()
     world.ground.worker.turn()
     session_id, hold = str(world.session(tap).pk), world.door.psp().holds[tap.reference]
     if isinstance(world.door, NativeDoor):
@@ -293,7 +296,7 @@ def test_b29_another_amount_or_currency_is_booked_by_nobody_but_kept(
 
 @pytest.mark.parametrize("world", BOTH_WIRES, indirect=True)
 def test_b30_a_confirmation_that_overtakes_our_own_settlement_waits_for_it(world: World) -> None:
-    tap = world.charged(world.place())
+    tap = world.charged()
     session_id, hold = str(world.session(tap).pk), world.door.psp().holds[tap.reference]
     if isinstance(world.door, NativeDoor):
         world.door.confirm(session_id, hold, status="SUCCESS", amount="5.00")
@@ -305,84 +308,3 @@ def test_b30_a_confirmation_that_overtakes_our_own_settlement_waits_for_it(world
 
     payment = world.payment(tap)
     assert (payment.state, payment.captured_minor, payment.review) == (PaymentState.CAPTURED, BILL, "")
-
-
-# --- Rights and staff -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("world", EVERY_DOOR, indirect=True)
-def test_b33_nobody_stops_somebody_elses_session(world: World) -> None:
-    place = world.place()
-    charger = world.charger(place)
-    theirs = world.charging(place)
-    stranger = NativeDoor(world.ground)
-    if isinstance(world.door, NativeDoor):
-        stranger_says = OcpiDoor(OCPI_230, world.ground.ptp("2.3.0")).stop(
-            theirs, str(world.session(theirs).pk)
-        )
-        assert stranger_says == "unknown"
-
-    assert stranger.stop(theirs, str(world.session(theirs).pk)) == "unknown"
-
-    assert world.session(theirs).state == SessionState.CHARGING
-    charger.do("unplug", 1)
-    world.is_captured(theirs)
-
-
-@pytest.mark.parametrize("world", BOTH_WIRES, indirect=True)
-def test_b35_a_terminal_that_is_switched_off_may_still_stop_what_it_started(world: World) -> None:
-    place = world.place()
-    world.charger(place)
-    tap = world.charging(place)
-    Terminal.objects.filter(ptp=world.door.ptp).update(active=False)
-
-    assert world.press_stop(tap) == "accepted"
-
-    world.is_captured(tap)
-    Terminal.objects.filter(ptp=world.door.ptp).update(active=True)
-
-
-def anna() -> Client:
-    """Staff, signed in to the portal, with every right."""
-    user, _ = get_user_model().objects.get_or_create(
-        username="anna", defaults={"is_staff": True, "is_superuser": True}
-    )
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-def test_b36_staff_stop_a_session_in_the_portal_and_it_is_captured(world: World) -> None:
-    place = world.place()
-    world.charger(place)
-    tap = world.charging(place)
-
-    answer = anna().post(f"/sessions/{world.session(tap).pk}/stop", {"reason": "smoke"})
-
-    assert answer.status_code == 302
-    world.is_captured(tap)
-    session = world.session(tap)
-    assert session.stop_reason == StopReason.OPERATOR
-    assert session.events.filter(actor="anna: smoke").exists()
-
-
-@pytest.mark.parametrize("world", BOTH_WIRES, indirect=True)
-@pytest.mark.parametrize("amount", ["5.00", "1.20"], ids=["full", "part"])
-def test_b36_a_refund_is_a_credit_of_its_own_that_the_ptp_gives_back_once(world: World, amount: str) -> None:
-    tap = world.charged(world.place())
-    world.is_captured(tap)
-    payment = world.payment(tap)
-
-    form = {"amount": amount, "reason": "cable fault", "seen": payment.event_count}
-    answer = anna().post(f"/money/payments/{payment.pk}/refund", form)
-
-    assert answer.status_code == 302
-    credit = CDR.objects.get(session=world.session(tap), credit_of__isnull=False)
-    assert credit.total_incl_minor == -round(Decimal(amount) * 100)
-    if isinstance(world.door, OcpiDoor):
-        world.until(lambda: world.payment(tap).state == PaymentState.REFUNDED)
-        world.until(lambda: effects(world.door, tap) == ["hold", "capture", "refund"])
-    else:  # it takes no pushes: staff note what it says
-        decisions.acknowledge_refund(payment.pk, now=timezone.now(), actor="anna")
-    assert world.payment(tap).refunded_minor == -credit.total_incl_minor
-    assert CDR.objects.filter(session=world.session(tap), credit_of=None).count() == 1

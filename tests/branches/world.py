@@ -2,26 +2,27 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
-from unittest import mock
 
 from django.utils import timezone
 
-from chargers.facts import EvseStatus
-from chargers.models import EVSE, Command
+from chargers.models import Command
 from chargers.simulator.connector import iso
 from chargers.simulator.options import Options
 from payments.models import OcpiConnection, Payment
 from payments.states import PaymentState
 from sessions_app.models import CDR, Session
 from sessions_app.states import SessionState
+from tariffs.engine.terms import Dimension, PriceComponent, TariffElement
 from tests import builders
 from tests.branches.doors import NativeDoor, OcpiDoor, Tap, captured, effects
 from tests.branches.ground import Ground, Place
-from tests.chargers.parts import PASSWORD, RawCharger, RunningSimulator, connected
+from tests.chargers.parts import PASSWORD, RawCharger, RunningSimulator, connected, eventually
 
+BILL = 500  # cents, of a charge by `World.charged`
 KW_350 = 350_000.0
 REGISTER_WH = 100_000
 T = TypeVar("T")
@@ -42,9 +43,14 @@ class World:
 
     # --- Chargers
 
-    def place(self, *, hold: str = "60.00", evses: int = 1, max_power_w: int = 4_000_000) -> Place:
-        """A charger that sells at 0.50 EUR per kWh, and holds this much."""
+    def place(
+        self, *, hold: str = "60.00", fee: str = "", evses: int = 1, max_power_w: int = 4_000_000
+    ) -> Place:
+        """A charger that sells at 0.50 EUR per kWh, and for a fee if there is one; it holds this much."""
         terms = builders.tariff_terms(preauthorize_amount=Decimal(hold))
+        if fee:
+            flat = PriceComponent(Dimension.FLAT, Decimal(fee), builders.VAT)
+            terms = replace(terms, elements=(*terms.elements, TariffElement((flat,))))
         return self.ground.place(terms, evses=evses, max_power_w=max_power_w)
 
     def charger(self, place: Place, **options: Any) -> RunningSimulator:
@@ -85,19 +91,20 @@ class World:
         self.until(lambda: self.session(tap).energy_wh > beyond_wh)
         return tap
 
-    def charged(self, place: Place, *, energy_wh: int = 10_000) -> Tap:
-        """A tap whose session charged for twenty minutes and has just ended; nobody was told yet.
+    def charged(self) -> Tap:
+        """A tap whose session charged for half a second, cost 5.00 EUR and has just ended; nobody was told yet.
 
-        The charger's side is the desk's, without a wire: what follows is between us and the PTP.
+        A battery of 40 Wh makes the bill a known one: 2 cents of energy and the fee. The worker stands still
+        from the moment in which the cable is pulled: what follows is between us and the PTP.
         """
-        builders.bring_online(place.station)
-        EVSE.objects.filter(station=place.station).update(status=EvseStatus.AVAILABLE)
+        place = self.place(fee="4.98")
+        charger = self.charger(place, battery_wh=40.0)
         tap = self.tap(place)
-        ago = timezone.now() - timedelta(minutes=21)
-        Session.objects.filter(pk=self.session(tap).pk).update(requested_at=ago)
-        running = builders.start(self.payment(tap), at=ago + timedelta(minutes=1))
-        with mock.patch("payments.settlement.settle"):  # the worker's business
-            running.end(energy_wh=energy_wh, after_seconds=1200)
+        self.until(lambda: charger.station.connectors[1].battery_is_full)
+        charger.do("unplug", 1)
+        eventually(lambda: self.session(tap).state == SessionState.ENDED)
+        assert charger.events("stopped")[0]["energy_wh"] == 40
+        assert self.payment(tap).state == PaymentState.AUTHORIZED
         return tap
 
     def press_stop(self, tap: Tap) -> str:
