@@ -9,6 +9,7 @@ from payments.models.ocpi import (
     SeenSite,
     SeenTariff,
     StoredToken,
+    TariffNews,
 )
 from payments.models.parties import ApiKey, Ptp, Quote, Terminal
 from payments.models.payments import Confirmation, Payment, PaymentEvent
@@ -48,6 +49,7 @@ __all__ = [
     "SettlementFormat",
     "SettlementLine",
     "StoredToken",
+    "TariffNews",
     "Terminal",
     "ToldCdr",
 ]

@@ -147,6 +147,37 @@ class SeenTariff(models.Model):
         return f"{self.tariff_id} v{self.version_id}"
 
 
+class TariffNews(models.Model):
+    """Since when a tariff is for one platform as it is: what it is told as `last_updated`.
+
+    The stamp is given when somebody first looks, not when the platform is told: one that asks for what changed
+    in one window of time after the other finds it in one of them (payments.ocpi.told_tariffs).
+    """
+
+    connection = models.ForeignKey(OcpiConnection, on_delete=models.CASCADE, related_name="tariff_news")
+    tariff = models.ForeignKey("tariffs.Tariff", on_delete=models.CASCADE, related_name="+")
+    ocpi_version = models.CharField(max_length=10, help_text="another one may tell another hold")
+    version = models.ForeignKey(
+        "tariffs.TariffVersion",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="empty: the platform was told that the tariff is gone",
+    )
+    hold_minor = models.BigIntegerField()
+    news_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "tariff news"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["connection", "tariff", "ocpi_version"], name="tariff_news_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tariff_id} v{self.version_id} {self.news_at}"
+
+
 class SeenSite(models.Model):
     """When a platform last acknowledged a Location; what changed later it does not know."""
 

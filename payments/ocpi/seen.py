@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import transaction
 
 from chargers.models import Connector
-from payments.models import OcpiConnection, SeenSite, SeenTariff
+from payments.models import OcpiConnection, SeenSite, SeenTariff, TariffNews
 from payments.offers import version_on_offer
 from tariffs.models import TariffVersion
 
@@ -200,7 +200,8 @@ def is_known(seen: SeenTariff | None, shown: Shown) -> bool:
 
 
 def forget_tariff(connection: OcpiConnection, tariff_pk: int) -> None:
-    """The platform was told that a tariff is gone; it sells by it no more."""
+    """The platform was told that a tariff is gone; it sells by it no more. Offered again, it is news."""
+    TariffNews.objects.filter(connection=connection, tariff=tariff_pk).update(version=None)
     SeenTariff.objects.filter(connection=connection, tariff=tariff_pk).delete()
 
 

@@ -29,7 +29,9 @@ class TariffsView(OcpiView):
     def get(self, call: Call) -> Reply:
         """List Tariffs; they count as seen from then on."""
         date_from, date_to = dates(call)
-        told = told_tariffs(call.connection, call.parties, version=call.version, now=call.now)
+        told = told_tariffs(
+            call.connection, call.parties, version=call.version, now=call.now, since=date_from
+        )
         chosen = [each for each in told if _is_between(each.changed_at, date_from, date_to)]
         return page_of(call, chosen, write=lambda tariffs: _write(call, tariffs))
 

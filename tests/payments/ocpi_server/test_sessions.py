@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from payments import settlement
@@ -12,7 +14,7 @@ from payments.ocpi.sessions import parse_session
 from payments.states import PaymentState
 from tests import builders
 from tests.builders import Cast
-from tests.payments.ocpi_server.paying import LONG_AGO, PUSHED, TOKEN, charged, tap, text_of
+from tests.payments.ocpi_server.paying import LONG_AGO, PUSHED, TOKEN, charged, elsewhere, tap, text_of
 from tests.payments.ocpi_server.reader import Reader
 
 # --- Sessions -------------------------------------------------------------------------------------
@@ -72,6 +74,30 @@ def test_sessions_are_listed_by_when_they_changed(cast: Cast, ptp: Reader) -> No
     nine_ago = text_of(timezone.now() - timedelta(minutes=9))
     assert ptp.get("sessions", date_from=LONG_AGO, date_to=nine_ago).total == 1
     assert ptp.get("sessions", date_from=LONG_AGO, date_to="2020-01-02T00:00:00Z").total == 0
+
+
+def test_a_page_takes_a_fixed_number_of_queries(cast: Cast, ptp: Reader) -> None:
+    """Waiting, running, over, and over without a bill: each on a site of its own."""
+
+    def queries(number: int) -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert len(ptp.get("sessions", date_from=LONG_AGO).data) == number
+        return len(captured)
+
+    def one_of_each(first: Cast) -> None:
+        tap(first, ptp)
+        builders.start(tap(elsewhere(), ptp)).meter(energy_wh=4_000, after_seconds=300)
+        charged(elsewhere(), ptp)
+        charged(elsewhere(), ptp, energy_wh=0)
+
+    one_of_each(cast)
+    queries(4)  # which tells that a hold is to be dropped, and that is noted
+    few = queries(4)
+    for _ in range(3):
+        one_of_each(elsewhere())
+    queries(16)
+
+    assert queries(16) == few <= 9
 
 
 def test_charging_preferences_are_nothing_that_we_have(cast: Cast, ptp: Reader) -> None:
