@@ -51,7 +51,7 @@ class Delivery:
 
     `permanent`: the peer will never take it as it is. `unreachable`: nobody answered, which says nothing of
     the message. `faulty`: the peer failed over it, be it this one or each. `called` is False where no call was
-    made, which says nothing of the peer.
+    made, which says nothing of the peer. `retry_after_seconds` is what the peer asked for, 0 where it did not.
     """
 
     delivered: bool
@@ -60,6 +60,7 @@ class Delivery:
     unreachable: bool = False
     faulty: bool = False
     called: bool = True
+    retry_after_seconds: float = 0.0
 
 
 def nothing_to_tell(why: str) -> Delivery:
@@ -318,10 +319,12 @@ def _note_failure(message: OutboxMessage, result: Delivery, now: datetime) -> No
     row = OutboxMessage.objects.filter(pk=message.pk)
     patience = timedelta(hours=settings.DELIVERY_GIVE_UP_HOURS)
     give_up = result.permanent or now - message.created_at > patience
+    asked_for = min(result.retry_after_seconds, MAX_RETRY_SECONDS)
+    wait_seconds = max(retry_seconds(message.attempts), asked_for)
     unchanged = row.filter(version=message.version).update(
         state=OutboxMessage.State.GIVEN_UP if give_up else _DUE,
         attempts=F("attempts") + 1,
-        next_attempt_at=now + timedelta(seconds=retry_seconds(message.attempts)),
+        next_attempt_at=now + timedelta(seconds=wait_seconds),
         claimed_until=None,
         last_error=result.error[:300],
     )

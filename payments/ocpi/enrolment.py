@@ -1,21 +1,39 @@
 """Terminals as their PTP tells us of them over OCPI (OCPI 2.3.0 mod_payments).
 
 The PTP owns a terminal's facts, we own its assignment: `location_ids` and `evse_uids` that a PTP sends are
-kept in the document for staff to see, and assign nothing.
+kept in the document for staff to see, and assign nothing. Where they differ from what we told it, it is told again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
+from django.conf import settings
 from django.db import transaction
 
-from payments.models import Contract, OcpiConnection, Terminal
+from payments import outbox
+from payments.models import Contract, OcpiConnection, OutboxMessage, Terminal
 from payments.ocpi import connections
 from payments.ocpi.connections import Party
+from payments.ocpi.push import remembered
+from payments.ocpi.push.locations import LANE
+from payments.ocpi.push.remembered import Kind
 from payments.ocpi.reading import exact, merged, plain
 from payments.ocpi.terminals import TerminalEntry, parse_terminal, terminal_document
+
+TOPIC: Final = "ocpi.terminal"  # our part of a terminal, by its primary key; push/terminals.py carries it
+# A PTP that goes on telling another assignment than ours is told ours with every nightly pull, not more often.
+TOLD_AGAIN: Final = timedelta(hours=20)
+_LISTS: Final = ("location_ids", "evse_uids")
+
+
+def invoice_base_url() -> str:
+    """Return what a PTP puts before an authorization_reference to get the address of a receipt.
+
+    OCPI 2.3.0 mod_payments, InvoiceCreator.
+    """
+    return f"{settings.PUBLIC_URL}/r/ref/"
 
 
 def enrol(connection: OcpiConnection, told: object, *, now: datetime) -> tuple[Terminal, bool]:
@@ -25,13 +43,18 @@ def enrol(connection: OcpiConnection, told: object, *, now: datetime) -> tuple[T
     is known already. Raises InvalidInput.
     """
     entry = parse_terminal(told)
+    said = merged({}, told) if isinstance(told, Mapping) else {}
     with transaction.atomic():
         terminal, is_new = Terminal.objects.get_or_create(
             ptp=connection.ptp, terminal_id=entry.terminal_id, defaults={"updated_at": now}
         )
-        if not is_new and entry.updated_at is None and isinstance(told, Mapping):
-            entry = parse_terminal(merged(exact(terminal.document), told))
+        if not is_new and entry.updated_at is None:
+            entry = parse_terminal(merged(exact(terminal.document), said))
+        elif entry.updated_at is not None:
+            # What a whole one leaves out, and had before, is gone: this is said as well.
+            said = {name: None for name, value in terminal.document.items() if value} | said
         _store(terminal, entry, now)
+        _answer(terminal, connection, said, now)
     return terminal, is_new
 
 
@@ -39,7 +62,9 @@ def amend(terminal: Terminal, patch: Mapping[str, Any], *, now: datetime) -> Non
     """Change what a PATCH names. Raises InvalidInput."""
     known = {"terminal_id": terminal.terminal_id, **exact(terminal.document)}
     named = {**patch, "terminal_id": terminal.terminal_id}
-    _store(terminal, parse_terminal(merged(known, named)), now)
+    with transaction.atomic():
+        _store(terminal, parse_terminal(merged(known, named)), now)
+        _answer(terminal, terminal.ptp.ocpi_connection, merged({}, patch), now)
 
 
 def _store(terminal: Terminal, entry: TerminalEntry, now: datetime) -> None:
@@ -54,6 +79,81 @@ def _store(terminal: Terminal, entry: TerminalEntry, now: datetime) -> None:
     for name, value in {**news, "updated_at": now}.items():
         setattr(terminal, name, value)
     terminal.save(update_fields=[*news, "updated_at"])
+
+
+# --- What it has us do ----------------------------------------------------------------------------
+
+
+def names_of(terminal: Terminal) -> list[str]:
+    """Return what staff may have called a terminal when they had its PTP activate it."""
+    return [name for name in (terminal.reference, terminal.terminal_id) if name]
+
+
+def await_switched_on(connection: OcpiConnection, name: str, *, now: datetime) -> None:
+    """Note that we asked for a terminal to be activated: it is in use again once its PTP tells it."""
+    remembered.note(connection, Kind.LOOK, _awaited(name), {}, now=now)
+
+
+def await_no_more(connection: OcpiConnection, *names: str) -> None:
+    """What the PTP tells of this terminal switches it on no more."""
+    for name in names:
+        remembered.forget(connection, Kind.LOOK, _awaited(name))
+
+
+def _awaited(name: str) -> str:
+    return f"activated:{name.lower()}"
+
+
+def _answer(terminal: Terminal, connection: OcpiConnection, said: Collection[str], now: datetime) -> None:
+    """Switch on what we asked for, and let the PTP have our part of it; `said` names the fields that it told."""
+    awaited = [_awaited(name) for name in names_of(terminal)]
+    if remembered.recall_all(connection, Kind.LOOK, awaited):
+        await_no_more(connection, *names_of(terminal))
+        if not terminal.active:
+            terminal.active = True
+            terminal.save(update_fields=["active"])
+            # Our request named no assignment, which may have taken the old one away.
+            _tell_again(terminal, connection, now)
+        return
+    turn = f"terminal:{terminal.pk}"
+    if (
+        terminal.active
+        and _has_lost(terminal, connection, said)
+        and remembered.take_turn(connection, turn, every=TOLD_AGAIN, now=now)
+    ):
+        _tell_again(terminal, connection, now)
+
+
+def _has_lost(terminal: Terminal, connection: OcpiConnection, said: Collection[str]) -> bool:
+    """Whether the PTP was told our part, and tells something else. What is on its way is not lost yet."""
+    subject = str(terminal.pk)
+    if remembered.recall(connection, Kind.TERMINAL, subject) is None:
+        return False
+    waiting = OutboxMessage.objects.filter(
+        ptp=connection.ptp, topic=TOPIC, subject=subject, state=OutboxMessage.State.DUE
+    )
+    if waiting.exists():
+        return False
+    ours, theirs = entry_of(terminal), terminal.document
+    if any(name in said for name in _LISTS) and any(
+        _ids(getattr(ours, name)) != _ids(theirs.get(name, ())) for name in _LISTS
+    ):
+        return True
+    we_invoice = connection.invoice_creator == OcpiConnection.InvoiceCreator.CPO
+    address = theirs.get("invoice_base_url", "")
+    return we_invoice and "invoice_base_url" in said and address != invoice_base_url()
+
+
+def _ids(ids: Any) -> set[str]:
+    return {str(each).lower() for each in ids}
+
+
+def _tell_again(terminal: Terminal, connection: OcpiConnection, now: datetime) -> None:
+    """Send our part whole, whatever was sent before."""
+    remembered.note(connection, Kind.TERMINAL, str(terminal.pk), {}, now=now)
+    terminal.updated_at = now
+    terminal.save(update_fields=["updated_at"])
+    outbox.tell(ptp=terminal.ptp, topic=TOPIC, subject=str(terminal.pk), lane=LANE, now=now)
 
 
 def entry_of(terminal: Terminal) -> TerminalEntry:

@@ -152,7 +152,8 @@ _ALL = [
         button="Pull now",
         explains=(
             "We ask them for all their terminals. What we know of them is brought up to date; what we assigned "
-            "stays as it is."
+            "stays as it is. Where they have lost it, or where our receipts are, they are told again, once a day. "
+            "It happens every night by itself."
         ),
         states=frozenset({State.REGISTERED}),
         do=_pull_terminals,
@@ -175,9 +176,9 @@ _ALL = [
         title="Push everything again",
         button="Push everything",
         explains=(
-            "All prices, all charging points with their states, and the assignment of all terminals are sent anew, "
-            "as if they had never had them. Do it when they have lost something. Sessions and bills are not sent "
-            "again; the outbox does that one by one."
+            "All prices, all charging points with their states, and the assignment of all terminals in use, also one "
+            "that they refused, are sent anew, as if they had never had them. Do it when they have lost something. "
+            "Sessions and bills are not sent again; the outbox does that one by one."
         ),
         states=frozenset({State.REGISTERED}),
         do=_push_again,
@@ -187,8 +188,9 @@ _ALL = [
         title="Activate a terminal",
         button="Ask them to activate it",
         explains=(
-            "They are asked to activate a terminal that they have and that is not in use yet. They send it to us "
-            "afterwards; then it can be assigned to charging points."
+            "They are asked to activate a terminal that they have and that is not in use yet, or was switched off. "
+            "They send it to us afterwards; then it is in use here and can be assigned to charging points. One that "
+            "was assigned before is so again."
         ),
         states=frozenset({State.REGISTERED}),
         do=_activate,

@@ -23,7 +23,7 @@ SWITCH_OFF = {
     "button": "Ask the PTP to switch it off",
     "explains": (
         "The PTP is asked to deactivate the terminal: nothing can be sold at it any more. Sessions that run go on "
-        "and are settled. To use it again, activate it by its reference."
+        "and are settled. To use it again, activate it by its reference; it is back once the PTP has sent it."
     ),
     "tone": "danger",
 }

@@ -25,7 +25,6 @@ from payments.states import PaymentState, Review
 
 MODULE: Final = "cdrs"
 _POLLS: Final = "the platform has no CDRs; it polls"
-REFUSALS: Final = 5  # a platform that learns of the Location or the Session a moment later may think again
 
 
 @sending.carrier
@@ -87,11 +86,9 @@ def _push(message: OutboxMessage, connection: OcpiConnection, told: ToldCdr) -> 
         location = _location(endpoint, answer)
         remembered.note(connection, Kind.CDR, subject, {"location": location}, now=timezone.now())
         return Delivery(delivered=True)
-    if not sending.refused(answer):
-        return sending.outcome(answer)
-    decisions.flag(told.payment.pk, Review.CDR_REFUSED, now=timezone.now(), why=str(answer))
-    last = message.attempts + 1 >= REFUSALS
-    return Delivery(delivered=False, error=str(answer), permanent=last)
+    if sending.refused(answer):
+        decisions.flag(told.payment.pk, Review.CDR_REFUSED, now=timezone.now(), why=str(answer))
+    return sending.outcome_within(sending.REFUSALS, message, connection, answer)
 
 
 def _is_there(connection: OcpiConnection, document: dict[str, Any], location: str) -> bool:

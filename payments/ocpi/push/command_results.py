@@ -4,6 +4,7 @@ OCPI 2.3.0 mod_commands. One message per command; it is repeated only while no a
 given up after a few minutes, so has this; the Session and the CDR tell the rest.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -48,9 +49,7 @@ def carry(message: OutboxMessage, connection: OcpiConnection) -> Delivery:
         # OCPI wants an envelope here too; some answer with nothing but "OK".
         return Delivery(delivered=True) if failure.http_status // 100 == 2 else failure.delivery
     failpoint("F11_result_after_http")
-    if sending.refused(answer):
-        return Delivery(delivered=False, error=str(answer), permanent=True)
-    return sending.outcome(answer)
+    return replace(sending.outcome(answer), permanent=sending.refused(answer))
 
 
 outbox.register(results.TOPIC, carry)

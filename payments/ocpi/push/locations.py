@@ -1,4 +1,4 @@
-"""Locations to their PTP: PUT whole when they changed, and the states of EVSEs PATCHed one by one in between.
+"""Locations to their PTP: PUT whole when they changed, PATCHed where it is the state of one EVSE alone.
 
 OCPI mod_locations, Receiver. What leaves is the newest state, however many changes came before it. Removing an
 EVSE is its state REMOVED.
@@ -22,9 +22,6 @@ from payments.outbox import Delivery
 TOPIC: Final = "ocpi.location"  # its subject is the site's primary key
 LANE: Final = "mirror"  # a Location names tariffs, which the platform should have by then
 MODULE: Final = "locations"
-MOST_PATCHES: Final = (
-    5  # more EVSEs than these at once are told by one PUT; it also bounds how long an attempt takes
-)
 
 Document = dict[str, Any]
 
@@ -45,9 +42,10 @@ def carry(message: OutboxMessage, connection: OcpiConnection) -> Delivery:
     if all(has.get(name) == state[name] for name in state):
         return outbox.nothing_to_tell("the platform has it")
     changed = [uid for uid, word in state["evses"].items() if has.get("evses", {}).get(uid) != word]
-    if has.get("shape") != state["shape"] or has.get("whole") or len(changed) > MOST_PATCHES:
+    # Several states are one PUT: an attempt is two calls at most, as long as the outbox lets a worker have it.
+    if has.get("shape") != state["shape"] or has.get("whole") or len(changed) != 1:
         return _put(connection, found[0], document, {**has, **state})
-    return _patch(connection, found[0], document, changed=changed, has=has)
+    return _patch(connection, found[0], document, changed[0], has)
 
 
 def state_of(document: Document) -> dict[str, Any]:
@@ -75,22 +73,19 @@ def _put(connection: OcpiConnection, site: PublishedSite, document: Document, st
 
 
 def _patch(
-    connection: OcpiConnection, site: PublishedSite, document: Document, *, changed: list[str], has: Document
+    connection: OcpiConnection, site: PublishedSite, document: Document, uid: str, has: Document
 ) -> Delivery:
-    """Tell the states that changed; what was told is noted one by one."""
-    for evse in document["evses"]:
-        if evse["uid"] not in changed:
-            continue
-        body = {"status": evse["status"], "last_updated": evse["last_updated"]}
-        answer = _send(connection, site, "PATCH", body, evse["uid"])
-        if sending.wants_whole(answer):
-            # Not known there, or no PATCH there: it gets this site whole from now on.
-            return _put(connection, site, document, {**state_of(document), "whole": True})
-        if not answer.ok:
-            return sending.outcome(answer)
-        has = {**has, "evses": {**has["evses"], evse["uid"]: evse["status"]}}
-        remembered.note(connection, Kind.SITE, str(site.site_pk), has, now=timezone.now())
-    return Delivery(delivered=True)
+    """Tell the state of the one EVSE that changed."""
+    evse = next(each for each in document["evses"] if each["uid"] == uid)
+    body = {"status": evse["status"], "last_updated": evse["last_updated"]}
+    answer = _send(connection, site, "PATCH", body, uid)
+    if sending.wants_whole(answer):
+        # Not known there, or no PATCH there: it gets this site whole from now on.
+        return _put(connection, site, document, {**state_of(document), "whole": True})
+    if answer.ok:
+        told = {**has, "evses": {**has["evses"], uid: evse["status"]}}
+        remembered.note(connection, Kind.SITE, str(site.site_pk), told, now=timezone.now())
+    return sending.outcome(answer)
 
 
 def _send(

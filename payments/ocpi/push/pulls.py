@@ -54,12 +54,17 @@ def pull_terminals(connection: OcpiConnection, *, now: datetime, until: float | 
 
 def pull_confirmations(connection: OcpiConnection, *, now: datetime, until: float | None = None) -> Pulled:
     """Fetch the confirmations since the last pull, with a day of overlap, and book them. Raises CallFailed."""
-    address = connection.confirmations_url or module_endpoint(connection, "financial-advice-confirmations")
+    address = confirmations_endpoint(connection)
     last = connection.confirmations_pulled_at
     since = None if last is None else last - OVERLAP
     pulled = _pull(connection, address, booking.book, since=since, until=_until(until), now=now)
     OcpiConnection.objects.filter(pk=connection.pk).update(confirmations_pulled_at=now)
     return pulled
+
+
+def confirmations_endpoint(connection: OcpiConnection) -> str:
+    """Return the platform's address of confirmations, "" where it has none."""
+    return connection.confirmations_url or module_endpoint(connection, "financial-advice-confirmations")
 
 
 def _pull(
@@ -109,7 +114,7 @@ def _until(until: float | None) -> float:
 
 
 def pull_due(now: datetime) -> int:
-    """Pull from the platforms whose turn it is, all once a night; returns how many pulls went well.
+    """Pull from the platforms whose turn it is, all once a night; returns how many of them gave something.
 
     A confirmation that is overdue is asked for sooner.
     """
@@ -129,15 +134,23 @@ def pull_due(now: datetime) -> int:
 
 
 def _pull_one(connection: OcpiConnection, *, until: float, now: datetime) -> bool:
-    """Pull both lists; a platform that never gave them is asked again in an hour."""
+    """Pull what it has, one list whatever came of the other; one that was never given is asked for every hour."""
+    lists: list[Callable[..., Pulled]] = []
+    if confirmations_endpoint(connection):
+        lists.append(pull_confirmations)
+    pulled_at = connection.terminals_pulled_at
+    if terminals_endpoint(connection) and (pulled_at is None or pulled_at < now - NIGHTLY):
+        lists.append(pull_terminals)
     pause = NEVER_GIVEN if connection.confirmations_pulled_at is None else WHEN_MISSED
-    if not terminals_endpoint(connection) or not remembered.take_turn(
-        connection, "pull", every=pause, now=now
-    ):
+    if not lists or not remembered.take_turn(connection, "pull", every=pause, now=now):
         return False
+    gave = [_gave(pull, connection, until=until, now=now) for pull in lists]
+    return any(gave)
+
+
+def _gave(pull: Callable[..., Pulled], connection: OcpiConnection, *, until: float, now: datetime) -> bool:
     try:
-        pull_confirmations(connection, now=now, until=until)
-        pull_terminals(connection, now=now, until=until)
+        pull(connection, now=now, until=until)
     except CallFailed as error:
         logger.warning("nothing could be pulled from %s: %s", connection.ptp.name, error)
         return False

@@ -4,18 +4,29 @@ A platform without the receiver of a module is not told: it polls.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
+
+from django.utils import timezone
 
 from payments.models import OcpiConnection, OutboxMessage
 from payments.ocpi.connections import Party
 from payments.ocpi.dialects import Version
-from payments.ocpi.push import client
+from payments.ocpi.push import client, remembered
 from payments.ocpi.push.client import Answer, BadAnswer, Refused, Unreachable
+from payments.ocpi.push.remembered import Kind
 from payments.outbox import Carrier, Delivery, not_taken
 
 Act = Callable[[OutboxMessage, OcpiConnection], Delivery]
+
+REFUSALS: Final = 5  # a platform that learns of the Location or the Session a moment later may think again
+# Besides 2xx, the HTTP statuses of a no to the message itself. All others are about the moment: who does not know
+# our token (401, 403), has no time (408, 425, 429) or failed (5xx) may take the same message later.
+_TO_THE_MESSAGE: Final = frozenset({400, 404, 405, 409, 422})
+_TO_OUR_TOKEN: Final = frozenset({401, 403})
+_TOO_MANY: Final = 429
 
 
 class Failed(Exception):
@@ -35,9 +46,12 @@ def carrier(act: Act) -> Carrier:
         if connection is None or not connection.is_registered:
             return Delivery(delivered=False, error="the platform is not registered", called=False)
         try:
-            return act(message, connection)
+            delivery = act(message, connection)
         except Failed as failure:
             return failure.delivery
+        if delivery.delivered and message.repeated:
+            remembered.forget(connection, Kind.LOOK, _count_of(message))
+        return delivery
 
     return carry
 
@@ -68,7 +82,7 @@ def call(
     except Refused as error:
         raise Failed(Delivery(delivered=False, error=str(error), called=False)) from error
     except BadAnswer as error:
-        delivery = not_taken(str(error), error.http_status, faulty=True)
+        delivery = not_taken(str(error), error.http_status, faulty=error.http_status != _TOO_MANY)
         raise Failed(delivery, http_status=error.http_status) from error
 
 
@@ -76,12 +90,43 @@ def outcome(answer: Answer) -> Delivery:
     """What an answer means where nothing else is to be done about it: a no is asked again later."""
     if answer.ok:
         return Delivery(delivered=True)
-    return not_taken(str(answer), answer.http_status, faulty=answer.ocpi_status // 1000 == 3)
+    # Where our token is no good nothing gets through, so it is probed; one that is busy is not.
+    faulty = answer.ocpi_status // 1000 == 3 or answer.http_status in _TO_OUR_TOKEN
+    delivery = not_taken(str(answer), answer.http_status, faulty=faulty)
+    return replace(delivery, retry_after_seconds=_retry_after_seconds(answer))
+
+
+def outcome_within(
+    refusals: int, message: OutboxMessage, connection: OcpiConnection, answer: Answer
+) -> Delivery:
+    """What an answer means where so many refusals are the end of it.
+
+    Refusals alone are counted: a message that waited for days for its platform has not been looked at yet.
+    """
+    if not refused(answer):
+        return outcome(answer)
+    noted = remembered.recall(connection, Kind.LOOK, _count_of(message)) or {}
+    # News, and a message that a person sends again, begin anew: then there were no attempts yet.
+    count = noted.get("count", 0) + 1 if message.attempts else 1
+    remembered.note(connection, Kind.LOOK, _count_of(message), {"count": count}, now=timezone.now())
+    return replace(outcome(answer), permanent=count >= refusals)
+
+
+def _count_of(message: OutboxMessage) -> str:
+    """Under what the refusals of a message are counted."""
+    return f"refused:{message.pk}"
+
+
+def _retry_after_seconds(answer: Answer) -> float:
+    """How long the platform asks us to wait, 0 where it does not (RFC 9110, Retry-After; its dates are not read)."""
+    said = answer.headers.get("Retry-After", "").strip()
+    return float(said) if said.isascii() and said.isdigit() and len(said) < 10 else 0.0
 
 
 def refused(answer: Answer) -> bool:
-    """Whether the platform understood and does not want it (OCPI 2xxx), which a repetition will not change."""
-    return answer.ocpi_status // 1000 == 2
+    """Whether the platform understood and does not want it (OCPI 2xxx), which a repetition will hardly change."""
+    http = answer.http_status
+    return answer.ocpi_status // 1000 == 2 and (http // 100 == 2 or http in _TO_THE_MESSAGE)
 
 
 def wants_whole(answer: Answer) -> bool:

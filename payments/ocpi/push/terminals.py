@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, Subquery
 from django.utils import timezone
 
 from chargers.models import EVSE, Site
 from payments import outbox
-from payments.models import OcpiConnection, OutboxMessage, Terminal
+from payments.models import OcpiConnection, OcpiPush, OutboxMessage, Terminal
 from payments.ocpi import enrolment
-from payments.ocpi.push import client, remembered, sending
+from payments.ocpi.enrolment import invoice_base_url
+from payments.ocpi.push import client, locations, remembered, sending, tariffs
 from payments.ocpi.push.client import Answer, BadAnswer, Refused
 from payments.ocpi.push.remembered import Kind
 from payments.ocpi.terminals import (
@@ -30,16 +30,12 @@ from payments.ocpi.terminals import (
 )
 from payments.outbox import Delivery
 
-TOPIC: Final = "ocpi.terminal"  # its subject is the terminal's primary key
+TOPIC: Final = enrolment.TOPIC
 MODULE: Final = "payments"
-
-
-def invoice_base_url() -> str:
-    """Return what a PTP puts before an authorization_reference to get the address of a receipt.
-
-    OCPI 2.3.0 mod_payments, InvoiceCreator.
-    """
-    return f"{settings.PUBLIC_URL}/r/ref/"
+# More than of a CDR, a quarter of an hour of them: the assignment names Locations, and a platform that has just
+# registered is told a thousand of these one after the other.
+REFUSALS: Final = 10
+WELCOME: Final = "welcome"  # the note of when a platform registered, or was to be told everything again
 
 
 def endpoint_of(connection: OcpiConnection) -> str:
@@ -62,7 +58,7 @@ def tell_assigned(terminal_pks: Collection[int]) -> None:
         assigned = Terminal.objects.filter(pk__in=terminal_pks, ptp__ocpi_connection__isnull=False)
         assigned.update(updated_at=now)
         for terminal in assigned.select_related("ptp"):
-            outbox.tell(ptp=terminal.ptp, topic=TOPIC, subject=str(terminal.pk), now=now)
+            outbox.tell(ptp=terminal.ptp, topic=TOPIC, subject=str(terminal.pk), lane=locations.LANE, now=now)
 
 
 @sending.carrier
@@ -74,15 +70,23 @@ def carry(message: OutboxMessage, connection: OcpiConnection) -> Delivery:
     if not endpoint_of(connection):
         return outbox.nothing_to_tell("the platform has no terminals")
     address = sending.under(endpoint_of(connection), terminal.terminal_id)
-    has = {} if message.repeated else remembered.recall(connection, Kind.TERMINAL, message.subject) or {}
+    has = _known_to(connection, message)
     steps = _steps(terminal, connection, has)
     for step in steps:
         answer = sending.call(connection, step.method, address, module=MODULE, body=step.body)
         if not answer.ok:
-            return replace(sending.outcome(answer), permanent=sending.refused(answer))
+            return sending.outcome_within(REFUSALS, message, connection, answer)
         has = {**has, step.name: step.news}
         remembered.note(connection, Kind.TERMINAL, message.subject, has, now=timezone.now())
     return Delivery(delivered=True) if steps else outbox.nothing_to_tell("the PTP has it")
+
+
+def _known_to(connection: OcpiConnection, message: OutboxMessage) -> dict[str, Any]:
+    """What the PTP has of ours: nothing of a terminal that it was never told of, who knows what after a failure."""
+    if message.repeated:
+        return {}
+    noted = remembered.recall(connection, Kind.TERMINAL, message.subject)
+    return {"assignment": _NOTHING_ASSIGNED} if noted is None else noted
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,7 @@ def _steps(terminal: Terminal, connection: OcpiConnection, has: dict[str, Any]) 
     ours = [wanted.customer_reference, wanted.invoice_base_url]
     theirs = [told.get("customer_reference", ""), told.get("invoice_base_url", "")]
     steps = []
-    if has.get("assignment", _NOTHING_ASSIGNED) != assigned:
+    if has.get("assignment") != assigned:
         steps.append(_Step("assignment", "PATCH", lists, assigned))
     if ours != theirs and has.get("ours") != remembered.digest(ours):
         steps.append(_Step("ours", "PUT", terminal_document(wanted), remembered.digest(ours)))
@@ -123,14 +127,18 @@ def _wanted(terminal: Terminal, connection: OcpiConnection) -> TerminalEntry:
 
 
 def untold(connection: OcpiConnection) -> list[Terminal]:
-    """Return the terminals that were assigned before their platform could be told."""
+    """Return the terminals that were assigned before their platform could be told.
+
+    What was given up before it registered, or before it was to be told everything again, is told once more.
+    """
     if not endpoint_of(connection):
         return []
     told = remembered.recall_all(connection, Kind.TERMINAL)
-    waiting = OutboxMessage.objects.filter(ptp=connection.ptp, topic=TOPIC).exclude(
-        state=OutboxMessage.State.DELIVERED
-    )
-    known = {*told, *waiting.values_list("subject", flat=True)}
+    welcome = OcpiPush.objects.filter(connection=connection, kind=Kind.LOOK, subject=WELCOME)
+    waiting = Q(state=OutboxMessage.State.DUE)
+    in_vain = Q(state=OutboxMessage.State.GIVEN_UP, created_at__gte=Subquery(welcome.values("pushed_at")[:1]))
+    messages = OutboxMessage.objects.filter(waiting | in_vain, ptp=connection.ptp, topic=TOPIC)
+    known = {*told, *messages.values_list("subject", flat=True)}
     assigned = Terminal.objects.filter(
         Q(sites__isnull=False) | Q(evses__isnull=False), ptp=connection.ptp, active=True
     )
@@ -151,7 +159,7 @@ def activate(
 ) -> Answer:
     """Ask the PTP to activate a terminal that it knows by `reference`; it then POSTs the terminal to us.
 
-    Raises CallFailed, also for an answer that is a no.
+    It may do so before it answers. Raises CallFailed, also for an answer that is a no.
     """
     body = activation_document(
         reference=reference,
@@ -160,7 +168,12 @@ def activate(
         customer_reference=customer_reference,
         changed_at=now,
     )
-    return _asked(connection, "activate", body=body)
+    enrolment.await_switched_on(connection, reference, now=now)
+    try:
+        return _asked(connection, "activate", body=body)
+    except (BadAnswer, Refused):  # an answer that was lost may have been a yes
+        enrolment.await_no_more(connection, reference)
+        raise
 
 
 def deactivate(terminal: Terminal, *, now: datetime) -> Answer:
@@ -170,6 +183,7 @@ def deactivate(terminal: Terminal, *, now: datetime) -> Answer:
     """
     connection = OcpiConnection.objects.select_related("ptp").get(ptp=terminal.ptp_id)
     answer = _asked(connection, terminal.terminal_id, "deactivate")
+    enrolment.await_no_more(connection, *enrolment.names_of(terminal))
     Terminal.objects.filter(pk=terminal.pk).update(active=False, updated_at=now)
     return answer
 
@@ -184,4 +198,5 @@ def _asked(connection: OcpiConnection, *path: str, body: Any = None) -> Answer:
     return answer
 
 
-outbox.register(TOPIC, carry)
+# A strict platform refuses an assignment to Locations that it does not have yet.
+outbox.register(TOPIC, carry, after=(tariffs.TOPIC, locations.TOPIC))

@@ -6,8 +6,10 @@ second for each is not sent a thousand.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain, zip_longest
 from typing import Final
 
 from django.db.models import Q, QuerySet
@@ -25,6 +27,8 @@ from payments.ocpi.told_tariffs import told_tariffs
 from sessions_app.models import Session
 
 logger = logging.getLogger(__name__)
+
+Item = tuple[str, str]  # a topic of the outbox and its subject
 
 MOST_WAITING: Final = 20  # messages of this room per platform
 PAUSE: Final = timedelta(seconds=1)  # between looks; wake-ups come with every change of a session
@@ -52,43 +56,92 @@ def look(now: datetime) -> int:
 
 
 def _welcome(connection: OcpiConnection, *, now: datetime) -> None:
-    """What waited for a platform to register is due once it has; older notes of it count no more."""
-    if not remembered.recall_all(connection, Kind.LOOK, ["welcome"]):
+    """What waited for good credentials is due once a handshake has settled them, the first and each that follows.
+
+    The note of the welcome is as old as the registration, or as the wish to tell everything again.
+    """
+    settled = {"at": str(connection.token_changed_at)}
+    noted = remembered.recall_all(connection, Kind.LOOK, [terminals.WELCOME, "token"])
+    if noted.get("token") != settled:
         outbox.hurry(connection.ptp_id, now=now)
-        remembered.note(connection, Kind.LOOK, "welcome", {}, now=now)
+        remembered.note(connection, Kind.LOOK, "token", settled, now=now)
+    if terminals.WELCOME not in noted:
+        remembered.note(connection, Kind.LOOK, terminals.WELCOME, {}, now=now)
 
 
 def look_for(connection: OcpiConnection, *, now: datetime) -> int:
     """Store a message for each thing that this platform lacks, as many as may wait for it."""
     parties = connections.parties_of(connection)
-    waiting = _waiting(connection)
-    room = MOST_WAITING - len(waiting)
-    news = [
-        *_tariffs(connection, parties, now=now),
-        *_sites(connection, parties, room=room, now=now),
-        *((terminals.TOPIC, str(terminal.pk)) for terminal in terminals.untold(connection)),
-    ]
-    # What the platform still refers to is taken away last.
-    gone = [] if news or waiting else _gone(connection, parties, now=now)
-    fresh = [item for item in [*news, *gone] if item not in waiting]
-    for topic, subject in fresh[: max(room, 0)]:
+    waiting = _waiting(connection, now=now)
+    room = max(MOST_WAITING - waiting.number, 0)
+    new, changed = _sites(connection, parties, now=now) if room else ([], [])
+    # In turn, so that neither many new sites nor many changes keep the others waiting.
+    sites = [item for both in zip_longest(changed, new) for item in both if item is not None]
+    untold = [(terminals.TOPIC, str(terminal.pk)) for terminal in terminals.untold(connection)]
+    fresh = waiting.without(_tariffs(connection, parties, now=now), sites, untold)
+    if not fresh and not waiting.on_its_way:
+        # What the platform still refers to is taken away last.
+        fresh = waiting.without(_gone(connection, parties, now=now))
+    told = waiting.chosen(fresh, room)
+    for topic, subject in told:
         outbox.tell(ptp=connection.ptp, topic=topic, subject=subject, lane=locations.LANE, now=now)
-    if len(fresh) > room:
+    if not set(changed) - waiting.held <= set(told):
         remembered.give_turn_back(connection, "all")
-    return min(len(fresh), max(room, 0))
+    return len(told)
 
 
-def _waiting(connection: OcpiConnection) -> set[tuple[str, str]]:
-    """What is on its way; telling it again would only undo how long it has waited."""
-    due = OutboxMessage.objects.filter(
-        ptp=connection.ptp, state=OutboxMessage.State.DUE, topic__in=(tariffs.TOPIC, locations.TOPIC)
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """What the outbox has of this room for one platform.
+
+    Messages that the platform refuses for long come up once an hour, perhaps for ever, and many of them must keep
+    nothing waiting that is well: neither `number`, which is how much of MOST_WAITING is taken, nor `on_its_way`
+    counts them. `held` is not told again now: that would only undo how long it has waited. `refused` was given
+    up at least once.
+    """
+
+    number: int
+    on_its_way: bool
+    held: frozenset[Item]
+    refused: frozenset[Item]
+
+    def without(self, *found: Iterable[Item]) -> list[Item]:
+        """Return what may be told now, in the order found, and last what was given up before."""
+        items = [item for item in chain.from_iterable(found) if item not in self.held]
+        return sorted(items, key=lambda item: item in self.refused)
+
+    def chosen(self, fresh: Sequence[Item], room: int) -> list[Item]:
+        """Return as many as there is room for; what was given up before gets no more than half of all."""
+        for_refused = room - MOST_WAITING // 2
+        return [
+            item for place, item in enumerate(fresh[:room]) if place < for_refused or item not in self.refused
+        ]
+
+
+def _waiting(connection: OcpiConnection, *, now: datetime) -> _Waiting:
+    """Read what is due, and what was given up: that rests for as long as it would have had to wait anyway."""
+    rows = OutboxMessage.objects.filter(
+        ptp=connection.ptp,
+        state__in=(OutboxMessage.State.DUE, OutboxMessage.State.GIVEN_UP),
+        topic__in=(tariffs.TOPIC, locations.TOPIC),
     )
-    return set(due.values_list("topic", "subject"))
+    columns = rows.values_list("topic", "subject", "state", "attempts", "next_attempt_at", "created_at")
+    number, on_its_way, held, refused = 0, False, set(), set()
+    for topic, subject, state, attempts, next_attempt_at, created_at in columns:
+        if state == OutboxMessage.State.DUE:
+            # `outbox.hurry` gives what was refused for long one more attempt before those behind it.
+            number += attempts < outbox.PATIENCE - 1
+            on_its_way = on_its_way or attempts < outbox.PATIENCE
+            held.add((topic, subject))
+            continue
+        refused.add((topic, subject))
+        # A platform that registered since has said nothing to it.
+        if next_attempt_at > now and created_at >= (connection.registered_at or created_at):
+            held.add((topic, subject))
+    return _Waiting(number, on_its_way, frozenset(held), frozenset(refused))
 
 
-def _tariffs(
-    connection: OcpiConnection, parties: frozenset[Party], *, now: datetime
-) -> Iterable[tuple[str, str]]:
+def _tariffs(connection: OcpiConnection, parties: frozenset[Party], *, now: datetime) -> Iterable[Item]:
     if not connection.endpoint(tariffs.MODULE):
         return
     given = remembered.recall_all(connection, Kind.TARIFF)
@@ -97,7 +150,7 @@ def _tariffs(
             yield tariffs.TOPIC, str(told.tariff_pk)
 
 
-def _gone(connection: OcpiConnection, parties: frozenset[Party], *, now: datetime) -> list[tuple[str, str]]:
+def _gone(connection: OcpiConnection, parties: frozenset[Party], *, now: datetime) -> list[Item]:
     """Tariffs that the platform was told and that are published no more."""
     if not connection.endpoint(tariffs.MODULE):
         return []
@@ -107,23 +160,23 @@ def _gone(connection: OcpiConnection, parties: frozenset[Party], *, now: datetim
 
 
 def _sites(
-    connection: OcpiConnection, parties: frozenset[Party], *, room: int, now: datetime
-) -> Iterable[tuple[str, str]]:
-    """Sites that the platform never got, and those that are another now than it was told."""
-    if not connection.endpoint(locations.MODULE) or room <= 0:
-        return
+    connection: OcpiConnection, parties: frozenset[Party], *, now: datetime
+) -> tuple[list[Item], list[Item]]:
+    """Return the sites that the platform never got, and those that are another now than it was told."""
+    if not connection.endpoint(locations.MODULE):
+        return [], []
     given = remembered.recall_all(connection, Kind.SITE)
     ours = connections.sites_of(parties)
     new = [pk for pk in ours.order_by("pk").values_list("pk", flat=True) if str(pk) not in given]
-    yield from ((locations.TOPIC, str(pk)) for pk in new)
-    if len(new) >= room:
-        return
+    known = ours.exclude(pk__in=new)
     everything = remembered.take_turn(connection, "all", every=LOOK_AT_ALL, now=now)
-    candidates = ours.exclude(pk__in=new) if everything else _changed(ours.exclude(pk__in=new), now)
-    for site in published_sites(list(candidates), parties=parties, now=now):
+    candidates = list(known if everything else _changed(known, now))
+    changed = []
+    for site in published_sites(candidates, parties=parties, now=now) if candidates else ():
         state = locations.state_of(location_document(site.entry, sending.version_of(connection)))
         if any(given[str(site.site_pk)].get(name) != state[name] for name in state):
-            yield locations.TOPIC, str(site.site_pk)
+            changed.append((locations.TOPIC, str(site.site_pk)))
+    return [(locations.TOPIC, str(pk)) for pk in new], changed
 
 
 def _changed(sites: QuerySet[Site], now: datetime) -> QuerySet[Site]:

@@ -319,3 +319,18 @@ def test_what_waited_for_a_platform_to_register_leaves_when_it_has(ptp: Platform
     look(ptp)
 
     assert row.pk in outbox.due_ids(timezone.now(), 10)
+
+
+def test_several_states_at_once_are_one_put(ptp: Platform) -> None:
+    others = [builders.evse(at=ptp.cast.station) for _ in range(2)]
+    for evse in others:
+        builders.connector(at=evse, tariff=ptp.cast.tariff_version)
+    mirror(ptp)
+    for evse in (ptp.cast.evse, *others):
+        report(evse, EvseStatus.FAULTED)
+    ptp.answers = [reply(2003)]
+
+    look(ptp)
+    deliver(ptp, locations.TOPIC, ptp.cast.site.pk)
+
+    assert ptp.calls == [f"PUT {location_path(ptp)}"], "an attempt is two calls at most"

@@ -11,7 +11,7 @@ from payments.models import Confirmation, OcpiConnection, OutboxMessage, Payment
 from payments.ocpi.push import pulls, terminals, watch
 from payments.ocpi.push.client import CallFailed
 from payments.settlement import OCPI_CDR, OCPI_SESSION
-from payments.simulator.ocpi.wire import Reply, Request, paged, utc_text
+from payments.simulator.ocpi.wire import Reply, Request, not_found, paged, utc_text
 from payments.states import PaymentState, Review
 from tests import builders
 from tests.builders import Cast
@@ -310,4 +310,37 @@ class TestPulls:
         for minutes in range(0, 65, 5):
             pulls.pull_due(now + timedelta(minutes=minutes))
 
-        assert len(ptp.calls) == 2
+        lists = ("confirmations", "terminals")
+        assert [call.rpartition("-")[2].rpartition("/")[2] for call in ptp.calls] == [*lists, *lists]
+
+    @pytest.mark.parametrize("given", ["confirmations", "terminals"])
+    def test_a_platform_with_one_of_the_lists_gives_that_one_every_night(
+        self, ptp: Platform, lists: dict[str, list[Any]], given: str
+    ) -> None:
+        keep = ptp._keep
+
+        def serve(request: Request) -> Reply:
+            return keep(request) if given in request.path else not_found()
+
+        ptp._keep = serve  # type: ignore[method-assign]
+        lists["terminals"] = [{"terminal_id": "T1", "last_updated": utc_text()}]
+        now = timezone.now()
+
+        gave = [pulls.pull_due(now + timedelta(hours=hours)) for hours in range(0, 26, 2)]
+
+        ptp.connection.refresh_from_db()
+        assert sum(gave) == 2, "at once, and in the next night"
+        assert (ptp.connection.terminals_pulled_at is None) == (given == "confirmations")
+        assert Terminal.objects.filter(terminal_id="T1").exists() == (given == "terminals")
+
+    def test_terminals_are_not_fetched_with_every_confirmation_that_is_overdue(
+        self, capturing: Payment, ptp: Platform, lists: dict[str, list[Any]]
+    ) -> None:
+        now = timezone.now()
+        pulls.pull_due(now)
+        ptp.forget_calls()
+        Payment.objects.filter(pk=capturing.pk).update(review=Review.UNCONFIRMED)
+
+        pulls.pull_due(now + timedelta(minutes=16))
+
+        assert ptp.calls == ["GET payments/financial-advice-confirmations"]
