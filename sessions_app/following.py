@@ -9,7 +9,15 @@ from chargers import commands
 from chargers.facts import MeterReading
 from chargers.prepared import insert_if_new, update
 from sessions_app import lifecycle, live_cost, metering, states, stop_latency
-from sessions_app.metering import Point, Track, mean_power_w, moment_of_sample
+from sessions_app.metering import (
+    Point,
+    Step,
+    Track,
+    least_power_w,
+    mean_power_w,
+    moment_of_sample,
+    tells_power,
+)
 from sessions_app.models import MeterSample, Session
 from sessions_app.spend_limit import forecast
 from sessions_app.states import SessionState, StopReason
@@ -95,10 +103,10 @@ def follow(session: Session, readings: Sequence[MeterReading], *, now: datetime)
     """Take readings into energy, cost and forecast, and stop at the paid limit; saves the session."""
     fresh = _judge(session, readings)
     if fresh and session.meter_state.get("last"):
-        cost, measured_w = _take(session, fresh)
+        cost, step = _take(session, fresh)
         _show(session, cost)
-        _latest(session, fresh, readings, measured_w)
-        plan_stop(session, cost, measured_w=measured_w)
+        _latest(session, fresh, readings, step)
+        plan_stop(session, cost, least_w=least_power_w(step) if step else 0)
     stop_if_limit_is_due(session, now=now)
     session.changed_at = now
     _announce_sometimes(session, now)
@@ -115,12 +123,12 @@ def _judge(session: Session, readings: Iterable[MeterReading]) -> list[MeterSamp
     return fresh
 
 
-def _take(session: Session, samples: list[MeterSample]) -> tuple[LiveCost, int]:
+def _take(session: Session, samples: list[MeterSample]) -> tuple[LiveCost, Step | None]:
     """Advance meter and cost by each sample that fits; a dropped one keeps its reason.
 
-    Returns the cost, and the mean power in W over the last step (0 where none fitted).
+    Returns the cost, and the last step that tells the power; None where there is none.
     """
-    measured_w = 0
+    telling: Step | None = None
     paused = session.meter_state.get("paused", False)
     track = Track.from_json({k: v for k, v in session.meter_state.items() if k != "paused"})
     cost = _stored_cost(session)
@@ -133,7 +141,7 @@ def _take(session: Session, samples: list[MeterSample]) -> tuple[LiveCost, int]:
         if taken.step is None:
             MeterSample.objects.filter(pk=sample.pk).update(dropped=taken.dropped[:40])
             continue
-        measured_w = mean_power_w(taken.step)
+        telling = taken.step if tells_power(taken.step) else telling
         cost = cost.advance(
             live_cost.segment_of(taken.step, power_w=sample.power_w, current_a=sample.current_a)
         )
@@ -141,7 +149,7 @@ def _take(session: Session, samples: list[MeterSample]) -> tuple[LiveCost, int]:
     session.cost_state = cost.to_state()
     session.energy_wh = max(session.energy_wh, track.energy_wh)
     session.metered_at = track.last.at
-    return cost, measured_w
+    return cost, telling
 
 
 def _show(session: Session, cost: LiveCost) -> None:
@@ -153,13 +161,17 @@ def _show(session: Session, cost: LiveCost) -> None:
 
 
 def _latest(
-    session: Session, samples: list[MeterSample], readings: Iterable[MeterReading], measured_w: int
+    session: Session, samples: list[MeterSample], readings: Iterable[MeterReading], step: Step | None
 ) -> None:
-    """Note what the newest sample tells; without a power measurand, the mean since the one before."""
+    """Note what the newest sample tells; without a power measurand, the mean since the one before.
+
+    Where that one was only a moment ago, the power stays what it was.
+    """
     for reading in readings:
         session.soc_percent = reading.soc_percent if reading.soc_percent is not None else session.soc_percent
     newest = samples[-1]
     if session.metered_at is None or newest.sampled_at >= session.metered_at:
+        measured_w = mean_power_w(step) if step else session.power_w
         session.power_w = measured_w if newest.power_w is None else newest.power_w
 
 
@@ -196,14 +208,15 @@ def _stored_cost(session: Session) -> LiveCost:
     return live_cost.resume(terms, time_zone=session.time_zone, state=session.cost_state)
 
 
-def plan_stop(session: Session, cost: LiveCost, *, measured_w: int = 0) -> None:
+def plan_stop(session: Session, cost: LiveCost, *, least_w: int = 0) -> None:
     """Store when the stop must leave; where the power is unknown, reckon with all the connector can give.
 
-    A power that was reported lower than what the register shows (0, or kW for W) is not believed.
+    A power that was reported lower than what the register proves (`least_w`; it said 0, or kW for W) is not
+    believed.
     """
     assert session.metered_at is not None
     reported_w = session.power_w if session.power_w is not None else session.connector.max_power_w
-    power_w = max(reported_w, measured_w)
+    power_w = max(reported_w, least_w)
     found = forecast(
         cost,
         limit_minor=session.limit_minor,

@@ -12,6 +12,9 @@ from typing import Any
 PLAUSIBILITY_FACTOR = 1.1  # meters and clocks differ a little; ten percent more is a different story
 SLACK_WH = 50  # the register's resolution and the first second's rounding
 MAX_CLOCK_SKEW_SECONDS = 300.0  # beyond this a live frame's time is wrong, not late (B34)
+TELLING_STEP = timedelta(
+    seconds=9
+)  # samples come each ten seconds or more, and one that was asked for between
 CLOCK_TOLERANCE_SECONDS = 2.0  # chargers write whole seconds, and a frame takes its time
 
 # Why a point is not counted; stored with its sample and, in sum, with the CDR.
@@ -39,10 +42,19 @@ class Step:
     parked: bool
 
 
+def tells_power(step: Step) -> bool:
+    """Whether a step is long enough for its mean power; in a short one the rounding of figures is all there is."""
+    return step.end_at - step.start_at >= TELLING_STEP
+
+
 def mean_power_w(step: Step) -> int:
-    """Return the mean power of a step in W, 0 for one without duration."""
-    seconds = (step.end_at - step.start_at).total_seconds()
-    return round(step.energy_wh * 3600 / seconds) if seconds > 0 else 0
+    """Return the mean power of a step that tells it, in W."""
+    return round(step.energy_wh * 3600 / (step.end_at - step.start_at).total_seconds())
+
+
+def least_power_w(step: Step) -> int:
+    """Return the mean power, in W, that the register proves: it shows whole Wh, and so up to one too many."""
+    return mean_power_w(replace(step, energy_wh=max(0, step.energy_wh - 1)))
 
 
 @dataclass(frozen=True, slots=True)

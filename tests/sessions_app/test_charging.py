@@ -111,6 +111,23 @@ class TestCharging:
         assert stop_at is not None
         assert stop_at <= running.started_at + timedelta(seconds=120)
 
+    def test_a_sample_a_moment_after_another_says_nothing_new_of_the_power(self) -> None:
+        running = builders.cast().running(authorized_minor=100)  # 2 kWh, at 60 kW after 120 s
+        running.meter(energy_wh=1000, after_seconds=60, power_w=60_000)
+        planned = running.session.stop_at
+        running.meter(energy_wh=1020, after_seconds=61, power_w=60_000)  # 20 Wh in a second: 72 kW
+
+        assert planned is not None
+        assert running.session.stop_at is not None
+        assert abs((running.session.stop_at - planned).total_seconds()) < 0.5
+
+    def test_without_a_power_measurand_a_short_step_leaves_the_power_as_it_was(self) -> None:
+        running = builders.cast().running()
+        running.meter(energy_wh=1000, after_seconds=60)
+        running.meter(energy_wh=1020, after_seconds=61)
+
+        assert running.session.power_w == 60_000
+
     def test_time_in_which_the_charger_gives_nothing_is_not_parking(self) -> None:
         running = builders.cast().running()
         report_status(running, EvseStatus.SUSPENDED_EVSE, after_seconds=10)
