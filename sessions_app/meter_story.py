@@ -13,8 +13,10 @@ from itertools import pairwise
 
 from sessions_app.metering import NOT_NEWER, SLACK_WH, Point, Step, Track, fits, misfit, plausible_wh, take
 
+LIFETIME_KWH = 10  # a counter beyond it did not begin at 0 with the session
 NO_FINAL_VALUE = "no final meter value: counted up to the last sample"
 UNLIKE_FINAL_VALUE = "does not lead to the final value"
+KWH_AS_WH = "kWh figures sent as Wh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +77,28 @@ def settle(
     told_wh = stop.register_wh - start.register_wh
     if fits(start, stop, max_power_w) and told_wh <= witnessed.track.energy_wh + witnessed.blind_wh:
         return _between(start, before, stop, max_power_w, seen_wh=witnessed.track.energy_wh)
+    if fits(start, stop, max_power_w) and _are_kwh(before, start, stop):
+        drops = _said(_Drop(point, KWH_AS_WH) for point in before)
+        return _between(start, (), stop, max_power_w, seen_wh=0).doubted(*drops, review=True)
     # Start and stop do not agree with time, power or the samples: what these witness counts.
     told = _by_segments(witnessed, ended_at)
     return replace(told, review=True)
+
+
+def _are_kwh(points: Sequence[Point], start: Point, stop: Point) -> bool:
+    """Whether all values between are the whole kWh of the lifetime counter that start and stop tell in Wh.
+
+    Not of a counter near 0: there they may be right, and the stop be wrong.
+    """
+    told = [point.register_wh for point in points]
+    lowest, highest = start.register_wh // 1000, stop.register_wh // 1000
+    within = all(lowest <= wh <= highest for wh in told)
+    return (
+        lowest >= LIFETIME_KWH
+        and within
+        and told == sorted(told)
+        and max(told, default=lowest) < start.register_wh
+    )
 
 
 def _in_order(start: Point, samples: Iterable[Point], ended_at: datetime) -> list[Point]:

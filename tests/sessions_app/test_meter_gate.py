@@ -198,3 +198,37 @@ def test_what_was_dropped_and_why_is_said() -> None:
     assert dropped == (
         "1 meter value(s) dropped, more than the connector can give: 77000000 Wh at 08:01:15 UTC"
     )
+
+
+@given(charges)
+@settings(max_examples=50, deadline=None)
+def test_samples_that_are_all_kwh_between_an_honest_start_and_stop_change_no_bill(charge: Charge) -> None:
+    in_kwh = [replace(point, register_wh=point.register_wh // 1000) for point in charge.samples]
+
+    story = charge.told(samples=in_kwh)
+
+    bounded(story, charge.ended_at)
+    if charge.start_wh >= 10_000:
+        assert story.energy_wh == charge.energy_wh
+    else:  # near 0 the samples may be right, and the stop wrong
+        assert story.energy_wh <= charge.energy_wh
+
+
+def test_samples_that_are_all_kwh_are_dropped_and_staff_look() -> None:
+    charge = Charge(power_w=60_000, samples=10)
+    in_kwh = [replace(point, register_wh=point.register_wh // 1000) for point in charge.samples]
+
+    story = charge.told(samples=in_kwh)
+
+    assert (story.energy_wh, story.review) == (charge.energy_wh, True)
+    assert "10 meter value(s) dropped, kWh figures sent as Wh" in story.doubts[0]
+
+
+def test_small_samples_that_are_not_its_kwh_are_a_register_that_began_anew() -> None:
+    charge = Charge(power_w=60_000, samples=10)
+    anew = [replace(point, register_wh=number) for number, point in enumerate(charge.samples)]
+
+    story = charge.told(samples=anew)
+
+    assert story.energy_wh < 10
+    assert story.review
