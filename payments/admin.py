@@ -31,6 +31,7 @@ from payments.models import (
     SettlementFormat,
     SettlementLine,
     StoredToken,
+    TariffNews,
     Terminal,
 )
 from payments.reconciliation import acts
@@ -356,6 +357,16 @@ class SeenTariffAdmin(ReadOnlyAdmin):
 
     list_display = ("connection", "tariff", "version", "hold_minor", "seen_at")
     list_filter = ("connection",)
+    list_select_related = ("connection__ptp", "tariff", "version__tariff")
+    search_fields = ("tariff__tariff_id",)
+
+
+@admin.register(TariffNews)
+class TariffNewsAdmin(ReadOnlyAdmin):
+    """Since when a platform could have asked for a tariff as it is."""
+
+    list_display = ("connection", "tariff", "ocpi_version", "version", "hold_minor", "news_at")
+    list_filter = ("connection", "ocpi_version")
     list_select_related = ("connection__ptp", "tariff", "version__tariff")
     search_fields = ("tariff__tariff_id",)
 
