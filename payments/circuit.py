@@ -1,13 +1,15 @@
 """The circuit of each PTP: one that answers nobody is asked by one message at a time, every few seconds (S17).
 
 One that answers with faults of its own (HTTP 500, OCPI 3000) is there, and goes on being called: a message that
-it chokes on must not keep the others back. But where nothing gets through, what failed waits for up to an hour;
-so it is probed as often as one that is silent, and the first success makes all that waits due.
+it chokes on must not keep the others back. But what failed waits for up to an hour. Where it fails over several
+messages it is therefore probed by one of them every few seconds, until one gets through that had failed before:
+others that do meanwhile tell nothing of it, for it may be a part of the platform alone that fails.
 
-Three fields of the PTP's row are all of it: calls in a row that reached nobody, calls in a row that met a fault,
-and when the next probe may go out.
+Four fields of the PTP's row are all of it: calls in a row that reached nobody; messages in turn that met a fault,
+and the last of them; and when the next probe may go out.
 """
 
+import uuid
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -25,11 +27,6 @@ _TROUBLED = Q(failures_in_row__gte=OPEN_AFTER) | Q(errors_in_row__gte=OPEN_AFTER
 def is_open(ptp: Ptp) -> bool:
     """Whether the PTP is taken for down."""
     return ptp.failures_in_row >= OPEN_AFTER
-
-
-def has_failed(ptp: Ptp) -> bool:
-    """Whether the last call to the PTP, as far as this row knows, did not get through."""
-    return bool(ptp.failures_in_row or ptp.errors_in_row)
 
 
 def due_for_probe(now: datetime) -> list[int]:
@@ -54,28 +51,34 @@ def give_probe_back(ptp_id: int, *, now: datetime) -> None:
 
 def note_unreachable(ptp_id: int, *, now: datetime) -> None:
     """Count a call that reached nobody; the fifth in a row opens the circuit."""
-    _count(ptp_id, "failures_in_row", now)
+    Ptp.objects.filter(pk=ptp_id).update(failures_in_row=F("failures_in_row") + 1)
+    _plan_probe(ptp_id, now)
 
 
-def note_fault(ptp_id: int, *, now: datetime) -> bool:
-    """Count a call that the PTP answered with a fault of its own; returns whether that closed its circuit."""
-    closed = Ptp.objects.filter(pk=ptp_id, failures_in_row__gte=OPEN_AFTER)
-    was_open = bool(closed.update(failures_in_row=0, probe_at=None))
-    _count(ptp_id, "errors_in_row", now)
-    return was_open
+def note_answer(ptp_id: int) -> bool:
+    """Note that the PTP answered, whatever it said; returns whether that closed its circuit."""
+    closed = Ptp.objects.filter(pk=ptp_id, failures_in_row__gte=OPEN_AFTER).update(
+        failures_in_row=0, probe_at=None
+    )
+    if not closed:
+        Ptp.objects.filter(pk=ptp_id, failures_in_row__gt=0).update(failures_in_row=0)
+    return bool(closed)
 
 
-def note_reached(ptp_id: int) -> bool:
-    """Note that a call got through; returns whether nothing had before."""
-    ended = Ptp.objects.filter(_TROUBLED, pk=ptp_id).update(failures_in_row=0, errors_in_row=0, probe_at=None)
-    if not ended:
-        started = Q(failures_in_row__gt=0) | Q(errors_in_row__gt=0)
-        Ptp.objects.filter(started, pk=ptp_id).update(failures_in_row=0, errors_in_row=0, probe_at=None)
-    return bool(ended)
+def note_fault(ptp_id: int, message_id: uuid.UUID, *, now: datetime) -> None:
+    """Count a message that the PTP answered with a fault of its own; the same one again proves nothing new."""
+    others = Ptp.objects.filter(Q(fault_of__isnull=True) | ~Q(fault_of=message_id), pk=ptp_id)
+    if others.update(errors_in_row=F("errors_in_row") + 1, fault_of=message_id):
+        _plan_probe(ptp_id, now)
 
 
-def _count(ptp_id: int, field: str, now: datetime) -> None:
-    Ptp.objects.filter(pk=ptp_id).update(**{field: F(field) + 1})
+def forget_faults(ptp_id: int) -> None:
+    """What failed gets through again."""
+    Ptp.objects.filter(pk=ptp_id, errors_in_row__gt=0).update(errors_in_row=0, fault_of=None)
+    Ptp.objects.filter(~_TROUBLED, pk=ptp_id).update(probe_at=None)
+
+
+def _plan_probe(ptp_id: int, now: datetime) -> None:
     Ptp.objects.filter(_TROUBLED, pk=ptp_id, probe_at__isnull=True).update(probe_at=_next_probe(now))
 
 

@@ -205,7 +205,7 @@ def _claim(message_id: uuid.UUID, now: datetime, *, probing: bool = False) -> Ou
         if asks:
             circuit.give_probe_back(message.ptp_id, now=now)
         return None
-    message.repeated = bool(message.last_error or message.claimed_until)
+    message.repeated, message.probes = bool(message.last_error or message.claimed_until), asks
     return message
 
 
@@ -347,22 +347,37 @@ def _wake_followers(message: OutboxMessage) -> None:
 
 
 def _note_peer(message: OutboxMessage, result: Delivery, now: datetime) -> None:
-    """Tell the circuit; the first answer of a PTP that was down makes all that waits for it due, and so does
-    the first success of one that answered with faults.
+    """Tell the circuit; the first answer of a PTP that was silent makes all that waits for it due.
 
-    One that had taken the last call when this one began is not written again: what failed meanwhile is
-    forgotten with the next. A message that is understood and refused has got through.
+    One that had answered the last call when this one began is not written again: what failed meanwhile is
+    forgotten with the next.
     """
     ptp_id = message.ptp_id
     if not result.called:
-        circuit.give_probe_back(ptp_id, now=now)
-    elif result.unreachable:
+        if message.probes:
+            circuit.give_probe_back(ptp_id, now=now)
+        return
+    if result.unreachable:
         circuit.note_unreachable(ptp_id, now=now)
-    elif result.faulty:
-        if circuit.note_fault(ptp_id, now=now):
-            hurry(ptp_id, now=now)
-    elif circuit.has_failed(message.ptp) and circuit.note_reached(ptp_id):
+        return
+    if message.ptp.failures_in_row and circuit.note_answer(ptp_id):
         hurry(ptp_id, now=now)
+    if result.faulty:
+        circuit.note_fault(ptp_id, message.pk, now=now)
+    elif result.delivered:
+        _note_recovery(message, now)
+
+
+def _note_recovery(message: OutboxMessage, now: datetime) -> None:
+    """A message got through. Where it had failed for long, what ailed the PTP is over, and all that waits is due.
+
+    That happens once for each such message, so a PTP of which a part goes on failing is not called without end.
+    """
+    waiting = OutboxMessage.objects.filter(ptp=message.ptp_id, state=_DUE, attempts__gte=PATIENCE)
+    if message.attempts >= PATIENCE:
+        hurry(message.ptp_id, now=now)
+    if message.ptp.errors_in_row and not waiting.exists():
+        circuit.forget_faults(message.ptp_id)
 
 
 def retry_seconds(attempts: int) -> float:

@@ -13,7 +13,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='ptp',
             name='errors_in_row',
-            field=models.PositiveIntegerField(default=0, help_text='calls that it answered with a fault'),
+            field=models.PositiveIntegerField(default=0, help_text='messages that it answered with a fault'),
+        ),
+        migrations.AddField(
+            model_name='ptp',
+            name='fault_of',
+            field=models.UUIDField(blank=True, help_text='the last of these messages', null=True),
         ),
         migrations.AlterField(
             model_name='ptp',

@@ -62,6 +62,8 @@ class OutboxMessage(models.Model):
     last_error = models.CharField(max_length=300, blank=True)
     # Not stored: told to its carrier when an earlier attempt failed or died, and may have arrived all the same.
     repeated = False
+    # Not stored: this attempt asks whether its PTP is well again.
+    probes = False
 
     class Meta:
         constraints: ClassVar = [

@@ -16,7 +16,8 @@ class Ptp(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     # Its circuit: a platform that answers nobody is asked by one message at a time, every few seconds (S17).
     failures_in_row = models.PositiveIntegerField(default=0, help_text="calls that reached nobody")
-    errors_in_row = models.PositiveIntegerField(default=0, help_text="calls that it answered with a fault")
+    errors_in_row = models.PositiveIntegerField(default=0, help_text="messages that it answered with a fault")
+    fault_of = models.UUIDField(null=True, blank=True, help_text="the last of these messages")
     probe_at = models.DateTimeField(null=True, blank=True, help_text="no probe of it before this")
 
     class Meta:

@@ -83,7 +83,7 @@ def accept(
     agreed = _agreed(entry, found, body) | _who(partner)
     if not connections.settle(connection, agreed=agreed, shown=shown, server_token=fresh, now=now):
         raise WrongState("Another handshake of this platform was faster.")
-    circuit.note_reached(connection.ptp_id)
+    circuit.note_answer(connection.ptp_id)
     return our_credentials(connection, fresh, version)
 
 
@@ -163,7 +163,7 @@ def _exchange(
         agreed |= _who(_partner_or_goodbye(connection, entry, found, fresh))
     if not connections.settle(connection, agreed=agreed, shown=fresh, server_token=fresh, now=now):
         raise WrongState("Another handshake of this platform was faster.")
-    circuit.note_reached(connection.ptp_id)
+    circuit.note_answer(connection.ptp_id)
     return connection
 
 

@@ -6,7 +6,7 @@ import pytest
 from pytest_django import Settings
 
 from payments import circuit, outbox
-from payments.models import OutboxMessage
+from payments.models import OutboxMessage, Ptp
 from payments.outbox import Delivery
 from tests import builders
 from tests.payments.ocpi_push.carried import (
@@ -144,46 +144,107 @@ def test_a_message_that_cannot_be_rendered_does_not_keep_others_down(carried: Ca
     assert sound.failures_in_row == 0
 
 
-def test_one_that_fails_over_everything_is_called_as_usual_and_probed_besides(carried: Carried) -> None:
+def in_trouble(carried: Carried, *, attempts: int = 9) -> tuple[Ptp, list[OutboxMessage]]:
+    """A PTP that answered several messages with faults, for so long that they wait for an hour."""
     ptp = builders.ptp()
     waiting = fail_until_open(ptp, carried, FAULTY)
-    OutboxMessage.objects.filter(ptp=ptp).update(next_attempt_at=NOW + timedelta(hours=1), attempts=9)
+    OutboxMessage.objects.filter(ptp=ptp).update(next_attempt_at=NOW + timedelta(hours=1), attempts=attempts)
+    return ptp, waiting
+
+
+def test_one_that_fails_over_everything_is_called_as_usual_and_probed_besides(carried: Carried) -> None:
+    ptp, waiting = in_trouble(carried)
     carried.answers = [FAULTY, FAULTY]
 
     assert not outbox.deliver(tell(ptp, "first", "fresh").pk, now=NOW)  # at once: its circuit is closed
     outbox.probe_silent(NOW + timedelta(seconds=1))
     outbox.probe_silent(NOW + timedelta(seconds=11))
     assert len(carried.sent) == 2
+    OutboxMessage.objects.filter(subject="fresh").update(next_attempt_at=NOW + timedelta(hours=2))
     outbox.probe_silent(NOW + timedelta(seconds=22))  # it is well again
 
-    later = NOW + timedelta(seconds=23)
-    assert len(outbox.due_ids(later, 10)) == len(waiting)  # all but the probe
+    assert len(outbox.due_ids(NOW + timedelta(seconds=23), 10)) == len(waiting)  # all but the probe
     ptp.refresh_from_db()
-    assert (ptp.errors_in_row, ptp.probe_at) == (0, None)
+    assert (ptp.errors_in_row, ptp.fault_of, ptp.probe_at) == (0, None, None)
 
 
-def test_a_success_by_any_message_wakes_what_failed_before(carried: Carried) -> None:
+def test_where_a_part_of_it_fails_the_others_hurry_nothing_and_end_no_probing(carried: Carried) -> None:
+    ptp, _ = in_trouble(carried)
+
+    for number in range(20):
+        assert outbox.deliver(tell(ptp, "first", f"good {number}").pk, now=NOW)
+
+    assert outbox.due_ids(NOW + timedelta(seconds=1), 10) == []
+    assert circuit.due_for_probe(NOW + timedelta(seconds=11)) == [ptp.pk]
+
+
+def test_one_that_failed_a_moment_ago_says_nothing_of_those_that_wait_for_an_hour(carried: Carried) -> None:
+    ptp, _ = in_trouble(carried)
+    recent = tell(ptp, "first", "recent")
+    OutboxMessage.objects.filter(pk=recent.pk).update(attempts=2)
+
+    assert outbox.deliver(recent.pk, now=NOW)
+
+    assert circuit.due_for_probe(NOW + timedelta(seconds=11)) == [ptp.pk]
+
+
+def test_a_part_that_fails_for_an_hour_is_called_no_more_than_by_probes_and_backoff(carried: Carried) -> None:
     ptp = builders.ptp()
-    waiting = fail_until_open(ptp, carried, FAULTY)
-    OutboxMessage.objects.filter(ptp=ptp).update(next_attempt_at=NOW + timedelta(hours=1), attempts=9)
+    broken = {f"broken {number}" for number in range(6)}
+    for subject in broken:
+        tell(ptp, "first", subject)
+    calls = 0
 
-    assert outbox.deliver(tell(ptp, "first", "fresh").pk, now=NOW)
+    for seconds in range(0, 3600, 5):
+        now = NOW + timedelta(seconds=seconds)
+        fresh = tell(ptp, "first", f"good {seconds}", at=now)
+        for pk in outbox.due_ids(now, 50):
+            message = OutboxMessage.objects.get(pk=pk)
+            carried.answers = [FAULTY if message.subject in broken else YES]
+            calls += message.pk != fresh.pk
+            outbox.deliver(pk, now=now)
+        carried.answers = [FAULTY]
+        calls += bool(circuit.due_for_probe(now))
+        outbox.probe_silent(now)
 
-    assert len(outbox.due_ids(NOW + timedelta(seconds=1), 10)) == len(waiting)
+    assert calls < 6 * 12 + 360 + 20
 
 
-def test_one_message_that_its_ptp_chokes_on_is_not_hurried_by_the_others(carried: Carried) -> None:
+def test_a_success_that_nothing_else_failed_beside_ends_the_trouble(carried: Carried) -> None:
+    ptp, waiting = in_trouble(carried)
+    OutboxMessage.objects.filter(pk__in=[message.pk for message in waiting]).delete()
+
+    outbox.deliver(tell(ptp, "first", "fresh").pk, now=NOW)
+
+    ptp.refresh_from_db()
+    assert ptp.errors_in_row == 0
+
+
+def test_one_message_that_its_ptp_chokes_on_keeps_its_backoff_also_where_nothing_else_is_sent(
+    carried: Carried,
+) -> None:
     ptp = builders.ptp()
     poison = tell(ptp, "first", "poison")
-    for attempt in range(4 * circuit.OPEN_AFTER):
+    for _ in range(4 * circuit.OPEN_AFTER):
         OutboxMessage.objects.filter(pk=poison.pk).update(next_attempt_at=NOW)
-        carried.answers = [FAULTY, YES]
+        carried.answers = [FAULTY]
         outbox.deliver(poison.pk, now=NOW)
-        outbox.deliver(tell(ptp, "first", f"good {attempt}").pk, now=NOW)
-        poison.refresh_from_db()
-        assert poison.next_attempt_at > NOW
 
     assert outbox.probe_silent(NOW + timedelta(hours=1)) == 0
+    assert len(carried.sent) == 4 * circuit.OPEN_AFTER
+    ptp.refresh_from_db()
+    assert ptp.errors_in_row == 1
+
+
+def test_one_that_is_busy_is_neither_well_nor_in_trouble(carried: Carried) -> None:
+    ptp, _ = in_trouble(carried)
+    carried.answers = [outbox.not_taken("too many", 429)]
+
+    outbox.probe_silent(NOW + timedelta(seconds=11))
+
+    ptp.refresh_from_db()
+    assert ptp.errors_in_row == circuit.OPEN_AFTER
+    assert outbox.due_ids(NOW + timedelta(seconds=12), 10) == []
 
 
 def test_a_ptp_that_comes_back_with_faults_is_no_longer_down_and_still_in_trouble(carried: Carried) -> None:
@@ -196,8 +257,30 @@ def test_a_ptp_that_comes_back_with_faults_is_no_longer_down_and_still_in_troubl
         outbox.deliver(pk, now=NOW + timedelta(seconds=17))
 
     ptp.refresh_from_db()
-    assert (ptp.failures_in_row, ptp.errors_in_row) == (0, circuit.OPEN_AFTER + 1)
+    assert ptp.failures_in_row == 0
+    assert ptp.errors_in_row >= circuit.OPEN_AFTER
     assert circuit.due_for_probe(NOW + timedelta(seconds=28)) == [ptp.pk]
+
+
+def test_an_answer_between_two_silences_ends_the_row(carried: Carried) -> None:
+    ptp = builders.ptp()
+    message = tell(ptp, "first")
+    for answer in [DOWN, FAULTY] * circuit.OPEN_AFTER:
+        OutboxMessage.objects.filter(pk=message.pk).update(next_attempt_at=NOW)
+        carried.answers = [answer]
+        outbox.deliver(message.pk, now=NOW)
+
+    ptp.refresh_from_db()
+    assert ptp.failures_in_row == 0
+
+
+def test_what_needs_no_call_brings_no_probe_forward(carried: Carried) -> None:
+    ptp, _ = in_trouble(carried)
+    carried.answers = [outbox.nothing_to_tell("it polls")]
+
+    outbox.deliver(tell(ptp, "first", "idle").pk, now=NOW)
+
+    assert circuit.due_for_probe(NOW + timedelta(seconds=1)) == []
 
 
 @pytest.mark.parametrize(("status", "faulty", "unreachable"), [(500, True, False), (503, False, True)])
