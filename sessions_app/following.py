@@ -9,15 +9,7 @@ from chargers import commands
 from chargers.facts import MeterReading
 from chargers.prepared import insert_if_new, update
 from sessions_app import lifecycle, live_cost, metering, states, stop_latency
-from sessions_app.metering import (
-    Point,
-    Step,
-    Track,
-    least_power_w,
-    mean_power_w,
-    moment_of_sample,
-    tells_power,
-)
+from sessions_app.metering import Point, Power, Track, moment_of_sample
 from sessions_app.models import MeterSample, Session
 from sessions_app.spend_limit import forecast
 from sessions_app.states import SessionState, StopReason
@@ -103,10 +95,10 @@ def follow(session: Session, readings: Sequence[MeterReading], *, now: datetime)
     """Take readings into energy, cost and forecast, and stop at the paid limit; saves the session."""
     fresh = _judge(session, readings)
     if fresh and session.meter_state.get("last"):
-        cost, step = _take(session, fresh)
+        cost, power = _take(session, fresh)
         _show(session, cost)
-        _latest(session, fresh, readings, step)
-        plan_stop(session, cost, least_w=least_power_w(step) if step else 0)
+        _latest(session, fresh, readings, power)
+        plan_stop(session, cost, least_w=power.least_w if power else 0)
     stop_if_limit_is_due(session, now=now)
     session.changed_at = now
     _announce_sometimes(session, now)
@@ -123,12 +115,11 @@ def _judge(session: Session, readings: Iterable[MeterReading]) -> list[MeterSamp
     return fresh
 
 
-def _take(session: Session, samples: list[MeterSample]) -> tuple[LiveCost, Step | None]:
+def _take(session: Session, samples: list[MeterSample]) -> tuple[LiveCost, Power | None]:
     """Advance meter and cost by each sample that fits; a dropped one keeps its reason.
 
-    Returns the cost, and the last step that tells the power; None where there is none.
+    Returns the cost, and what the register says of the power.
     """
-    telling: Step | None = None
     paused = session.meter_state.get("paused", False)
     track = Track.from_json({k: v for k, v in session.meter_state.items() if k != "paused"})
     cost = _stored_cost(session)
@@ -141,7 +132,6 @@ def _take(session: Session, samples: list[MeterSample]) -> tuple[LiveCost, Step 
         if taken.step is None:
             MeterSample.objects.filter(pk=sample.pk).update(dropped=taken.dropped[:40])
             continue
-        telling = taken.step if tells_power(taken.step) else telling
         cost = cost.advance(
             live_cost.segment_of(taken.step, power_w=sample.power_w, current_a=sample.current_a)
         )
@@ -149,7 +139,7 @@ def _take(session: Session, samples: list[MeterSample]) -> tuple[LiveCost, Step 
     session.cost_state = cost.to_state()
     session.energy_wh = max(session.energy_wh, track.energy_wh)
     session.metered_at = track.last.at
-    return cost, telling
+    return cost, track.power
 
 
 def _show(session: Session, cost: LiveCost) -> None:
@@ -161,17 +151,14 @@ def _show(session: Session, cost: LiveCost) -> None:
 
 
 def _latest(
-    session: Session, samples: list[MeterSample], readings: Iterable[MeterReading], step: Step | None
+    session: Session, samples: list[MeterSample], readings: Iterable[MeterReading], power: Power | None
 ) -> None:
-    """Note what the newest sample tells; without a power measurand, the mean since the one before.
-
-    Where that one was only a moment ago, the power stays what it was.
-    """
+    """Note what the newest sample tells; without a power measurand, what the register says of it."""
     for reading in readings:
         session.soc_percent = reading.soc_percent if reading.soc_percent is not None else session.soc_percent
     newest = samples[-1]
     if session.metered_at is None or newest.sampled_at >= session.metered_at:
-        measured_w = mean_power_w(step) if step else session.power_w
+        measured_w = power.mean_w if power else None
         session.power_w = measured_w if newest.power_w is None else newest.power_w
 
 

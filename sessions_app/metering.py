@@ -11,6 +11,7 @@ from typing import Any
 
 PLAUSIBILITY_FACTOR = 1.1  # meters and clocks differ a little; ten percent more is a different story
 SLACK_WH = 50  # the register's resolution and the first second's rounding
+TELLING = timedelta(seconds=9)  # the mean power over a shorter time is mostly the rounding of figures
 MAX_CLOCK_SKEW_SECONDS = 300.0  # beyond this a live frame's time is wrong, not late (B34)
 TELLING_STEP = timedelta(
     seconds=9
@@ -42,19 +43,26 @@ class Step:
     parked: bool
 
 
-def tells_power(step: Step) -> bool:
-    """Whether a step is long enough for its mean power; in a short one the rounding of figures is all there is."""
-    return step.end_at - step.start_at >= TELLING_STEP
+@dataclass(frozen=True, slots=True)
+class Power:
+    """The mean power over the last stretch of time that was long enough to tell it, and where the next began.
 
+    `mean_w` is None before the first one. `least_w` is what the register proves: it shows whole Wh, and so up to
+    one too many.
+    """
 
-def mean_power_w(step: Step) -> int:
-    """Return the mean power of a step that tells it, in W."""
-    return round(step.energy_wh * 3600 / (step.end_at - step.start_at).total_seconds())
+    since_at: datetime
+    since_wh: int = 0
+    mean_w: int | None = None
+    least_w: int = 0
 
-
-def least_power_w(step: Step) -> int:
-    """Return the mean power, in W, that the register proves: it shows whole Wh, and so up to one too many."""
-    return mean_power_w(replace(step, energy_wh=max(0, step.energy_wh - 1)))
+    def at(self, at: datetime, energy_wh: int) -> "Power":
+        """Return it after a value; energy since the start of the session."""
+        if at - self.since_at < TELLING:
+            return self
+        seconds, delta_wh = (at - self.since_at).total_seconds(), energy_wh - self.since_wh
+        least_w = round(max(0, delta_wh - 1) * 3600 / seconds)
+        return Power(at, energy_wh, mean_w=round(delta_wh * 3600 / seconds), least_w=least_w)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +71,7 @@ class Track:
 
     `suspect` is a point that did not fit; when the next one fits to it, the register was reset or replaced
     and counting goes on from there. `began_at` bounds the whole: steps that are each just possible must not
-    add up to what is not.
+    add up to what is not. `power` is what the register says of it, None before it says anything.
     """
 
     last: Point
@@ -72,10 +80,11 @@ class Track:
     resets: int = 0
     dropped: int = 0
     began_at: datetime | None = None
+    power: "Power | None" = None
 
     @classmethod
     def begin(cls, start: Point) -> "Track":
-        return cls(last=start, began_at=start.at)
+        return cls(last=start, began_at=start.at, power=Power(start.at))
 
     def to_json(self) -> dict[str, Any]:
         state = asdict(self)
@@ -83,13 +92,17 @@ class Track:
             if state[key]:
                 state[key]["at"] = state[key]["at"].isoformat()
         state["began_at"] = self.began_at and self.began_at.isoformat()
+        if self.power:
+            state["power"]["since_at"] = self.power.since_at.isoformat()
         return state
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> "Track":
         began_at = state.get("began_at")
-        points = {"last": _point(state["last"]), "suspect": _point(state["suspect"])}
-        return cls(**{**state, **points, "began_at": began_at and datetime.fromisoformat(began_at)})
+        told = {"last": _point(state["last"]), "suspect": _point(state["suspect"]), "power": None}
+        if power := state.get("power"):
+            told["power"] = Power(**{**power, "since_at": datetime.fromisoformat(power["since_at"])})
+        return cls(**{**state, **told, "began_at": began_at and datetime.fromisoformat(began_at)})
 
 
 def _point(state: dict[str, Any] | None) -> Any:
@@ -169,12 +182,14 @@ def _counted(track: Track, before: Point, point: Point) -> Taken:
     delta_wh = point.register_wh - before.register_wh
     step = Step(track.last.at, point.at, delta_wh, point.parked and delta_wh == 0)
     restarted = before is not track.last
+    energy_wh = track.energy_wh + delta_wh
     after = replace(
         track,
         last=point,
-        energy_wh=track.energy_wh + delta_wh,
+        energy_wh=energy_wh,
         suspect=None,
         resets=track.resets + restarted,
+        power=(track.power or Power(track.last.at, track.energy_wh)).at(point.at, energy_wh),
     )
     return Taken(after, step)
 

@@ -121,6 +121,14 @@ class TestCharging:
         assert running.session.stop_at is not None
         assert abs((running.session.stop_at - planned).total_seconds()) < 0.5
 
+    def test_samples_that_come_each_few_seconds_tell_the_power_over_some_of_them(self) -> None:
+        cast = builders.cast()
+        running = cast.running()
+        for seconds in range(5, 65, 5):
+            running.meter(energy_wh=5 * seconds, after_seconds=seconds)  # 18 kW, and no power measurand
+
+        assert running.session.power_w == 18_000
+
     def test_without_a_power_measurand_a_short_step_leaves_the_power_as_it_was(self) -> None:
         running = builders.cast().running()
         running.meter(energy_wh=1000, after_seconds=60)
