@@ -161,6 +161,12 @@ def open_transaction_at(evse: EVSE) -> Transaction | None:
     return _OPEN_AT.first(evse_pk=evse.pk)
 
 
+def given_up_at(evse: EVSE) -> Transaction | None:
+    """Return the last transaction of an EVSE where only our books closed it."""
+    last = Transaction.objects.filter(evse=evse).order_by("-start_received_at", "-pk").first()
+    return last if last is not None and last.given_up else None
+
+
 def begin_transaction(
     message: Message,
     evse: EVSE,

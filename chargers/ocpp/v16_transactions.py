@@ -155,7 +155,9 @@ def _metered_transaction(owner: ChargingStation, message: Message) -> tuple[Tran
         return transaction, message.problem
     # -1 and 0 mean: begun offline, the id was never learned.
     evse = station.find_evse(owner, read_integer(message.payload.get("connectorId")))
-    return (station.open_transaction_at(evse) if evse is not None else None), message.problem
+    if evse is None:
+        return None, message.problem
+    return station.open_transaction_at(evse) or station.given_up_at(evse), message.problem
 
 
 def _stopped_transaction(owner: ChargingStation, message: Message) -> Transaction | None:

@@ -58,7 +58,10 @@ def test_b20_an_end_that_comes_after_we_settled_is_compared_and_never_captured_a
     assert PaymentEvent.objects.filter(payment=world.payment(tap), kind="Flagged").count() == bool(differs)
 
 
-def test_b20_a_charger_that_goes_on_after_we_settled_is_told_to_stop(world: World, settings: Any) -> None:
+@pytest.mark.parametrize("named", [True, False], ids=["by its id", "by its place"])
+def test_b20_a_charger_that_goes_on_after_we_settled_is_told_to_stop(
+    world: World, settings: Any, named: bool
+) -> None:
     settings.REBOOT_GRACE_SECONDS = 0.2
     place = world.place()
     with connected(place.ocpp_url, place.station.identity) as charger:
@@ -67,7 +70,7 @@ def test_b20_a_charger_that_goes_on_after_we_settled_is_told_to_stop(world: Worl
     charger = world.raw(place, "Available")
     world.is_captured(tap)
 
-    meter(charger, transaction_id, 80)
+    meter(charger, transaction_id if named else -1, 80)
     asked = accept(charger, "RemoteStopTransaction")
     stop(charger, transaction_id, 90)
 

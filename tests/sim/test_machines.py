@@ -81,7 +81,8 @@ class PaymentMachine(RuleBasedStateMachine):
         if self.account.accepted and self.account.state is not PaymentState.AUTHORIZED:
             before = self.account
             self._apply(money.CaptureAccepted(before.captured_minor + before.owed_minor))
-            assert self.account == replace(before, review=self.account.review)
+            asked = {"review": self.account.review, "review_after": self.account.review_after}
+            assert self.account == replace(before, **asked)
 
     @rule(amount=AMOUNTS)
     def refund(self, amount: int) -> None:

@@ -134,7 +134,7 @@ def pull_due(now: datetime) -> int:
 
 
 def _pull_one(connection: OcpiConnection, *, until: float, now: datetime) -> bool:
-    """Pull what it has, one list whatever came of the other; one that was never given is asked for every hour."""
+    """Pull what it has, one list whatever came of the other: terminals each night, confirmations when some lack."""
     lists: list[Callable[..., Pulled]] = []
     if confirmations_endpoint(connection):
         lists.append(pull_confirmations)

@@ -106,9 +106,11 @@ def outcome_within(
     if not refused(answer):
         return outcome(answer)
     noted = remembered.recall(connection, Kind.LOOK, _count_of(message)) or {}
-    # News, and a message that a person sends again, begin anew: then there were no attempts yet.
-    count = noted.get("count", 0) + 1 if message.attempts else 1
-    remembered.note(connection, Kind.LOOK, _count_of(message), {"count": count}, now=timezone.now())
+    # News, and a message that a person sends again, begin anew, and are dated anew.
+    dated = message.created_at.isoformat()
+    count = noted.get("count", 0) + 1 if noted.get("of") == dated else 1
+    news = {"count": count, "of": dated}
+    remembered.note(connection, Kind.LOOK, _count_of(message), news, now=timezone.now())
     return replace(outcome(answer), permanent=count >= refusals)
 
 

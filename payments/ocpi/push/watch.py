@@ -85,7 +85,7 @@ def look_for(connection: OcpiConnection, *, now: datetime) -> int:
     told = waiting.chosen(fresh, room)
     for topic, subject in told:
         outbox.tell(ptp=connection.ptp, topic=topic, subject=subject, lane=locations.LANE, now=now)
-    if not set(changed) - waiting.held <= set(told):
+    if not set(changed) - waiting.held - waiting.refused <= set(told):
         remembered.give_turn_back(connection, "all")
     return len(told)
 

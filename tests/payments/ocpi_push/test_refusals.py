@@ -128,7 +128,8 @@ def test_only_refusals_are_counted(ptp: Platform) -> None:
     assert (said, state(ptp, topic, subject)) == (["DUE"] * sending.REFUSALS, "GIVEN_UP")
 
 
-def test_sent_again_by_a_person_it_has_all_its_tries_again(ptp: Platform) -> None:
+@pytest.mark.parametrize("hiccup", [False, True])
+def test_sent_again_by_a_person_it_has_all_its_tries_again(ptp: Platform, hiccup: bool) -> None:
     topic, subject = a_cdr(ptp)
     for _ in range(sending.REFUSALS):
         ptp.answers = [reply(2001, http_status=404)] * 2
@@ -136,6 +137,9 @@ def test_sent_again_by_a_person_it_has_all_its_tries_again(ptp: Platform) -> Non
     assert state(ptp, topic, subject) == "GIVEN_UP"
 
     outbox.replay(message(ptp, topic, subject), now=timezone.now())
+    if hiccup:  # then the first refusal is not the first attempt
+        ptp.answers = [reply(2001, http_status=401)] * 2
+        deliver(ptp, topic, subject)
     ptp.answers = [reply(2001, http_status=404)] * 2
     deliver(ptp, topic, subject)
 
