@@ -74,7 +74,7 @@ class Account:
     excess_returned_minor: int = 0  # of the excess: given back by the PTP
     accepted: bool = False  # staff said what was captured
     review: Review | None = None  # what staff are to look at
-    review_after: Review | None = None  # and what they are asked next
+    reviews_after: tuple[Review, ...] = ()  # and what they are asked next, in this order
 
     @property
     def open_minor(self) -> int:

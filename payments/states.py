@@ -93,15 +93,17 @@ _LASTING = frozenset({Review.METER_DOUBT, Review.LATE_STOP_DIFFERS, Review.FILE_
 
 def _with_what_waits(before: Account, after: Account, event: Event) -> Account:
     """A lasting doubt that something else came over waits, and is asked next when staff are done with that."""
-    waits = before.review_after
+    waits = list(before.reviews_after)
     covered = before.review in _LASTING and after.review not in (None, before.review)
-    if covered and not isinstance(event, ReviewClosed):
-        waits = before.review
-    if waits is Review.FILE_DIFFERS and isinstance(event, CaptureAccepted):
-        waits = None  # what was captured is known now
-    if after.review is None or after.review is waits:
-        return replace(after, review=waits, review_after=None)
-    return replace(after, review_after=waits)
+    if covered and before.review is not None and not isinstance(event, ReviewClosed):
+        waits.insert(0, before.review)
+    if isinstance(event, CaptureAccepted):
+        waits = [
+            doubt for doubt in waits if doubt is not Review.FILE_DIFFERS
+        ]  # what was captured is known now
+    waits = [doubt for doubt in dict.fromkeys(waits) if doubt is not after.review]
+    asked = after.review or (waits.pop(0) if waits else None)
+    return replace(after, review=asked, reviews_after=tuple(waits))
 
 
 def _cdr_issued(account: Account, event: Event, now: datetime, timers: Timers) -> Outcome:

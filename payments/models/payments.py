@@ -67,8 +67,8 @@ class Payment(models.Model):
         default=False, help_text="staff said what was captured, by the PTP's word, its file or their own"
     )
     review = models.CharField(max_length=30, blank=True, choices=[(r, r) for r in Review])
-    review_after = models.CharField(
-        max_length=30, blank=True, choices=[(r, r) for r in Review], help_text="what staff are asked next"
+    reviews_after = models.CharField(
+        max_length=100, blank=True, help_text="what staff are asked next, with commas between"
     )
     opened_at = models.DateTimeField(default=timezone.now)
     changed_at = models.DateTimeField(default=timezone.now, db_index=True)
@@ -160,7 +160,7 @@ class Payment(models.Model):
             excess_returned_minor=self.excess_returned_minor,
             accepted=self.accepted,
             review=Review(self.review) if self.review else None,
-            review_after=Review(self.review_after) if self.review_after else None,
+            reviews_after=tuple(Review(name) for name in self.reviews_after.split(",") if name),
         )
 
     @account.setter
@@ -176,7 +176,7 @@ class Payment(models.Model):
         self.excess_returned_minor = account.excess_returned_minor
         self.accepted = account.accepted
         self.review = account.review or ""
-        self.review_after = account.review_after or ""
+        self.reviews_after = ",".join(account.reviews_after)
 
     @property
     def open_minor(self) -> int:

@@ -310,9 +310,9 @@ def test_a_doubt_that_a_confirmation_came_over_is_asked_next(doubt: Review) -> N
     closed, _ = moved(over, states.ReviewClosed())
     done, _ = moved(closed, states.ReviewClosed())
 
-    assert (over.review, over.review_after) == (Review.CONFIRMED_TWICE, doubt)
+    assert (over.review, over.reviews_after) == (Review.CONFIRMED_TWICE, (doubt,))
     assert closed == booked
-    assert (done.review, done.review_after) == (None, None)
+    assert (done.review, done.reviews_after) == (None, ())
 
 
 def test_what_staff_accept_as_captured_answers_the_file_and_nothing_else() -> None:
@@ -322,7 +322,7 @@ def test_what_staff_accept_as_captured_answers_the_file_and_nothing_else() -> No
 
         accepted, _ = moved(over, states.CaptureAccepted(9))
 
-        assert (accepted.review, accepted.review_after) == (left, None)
+        assert (accepted.review, accepted.reviews_after) == (left, ())
 
 
 def test_a_doubt_outlives_what_is_written_off() -> None:
@@ -341,5 +341,19 @@ def test_what_is_owed_is_asked_before_the_doubt() -> None:
     owed, _ = moved(doubted, states.CaptureAccepted(12))
     back, _ = moved(owed, states.ExcessReturned())
 
-    assert (owed.review, owed.review_after) == (Review.CAPTURED_MORE, Review.LATE_STOP_DIFFERS)
-    assert (back.review, back.review_after) == (Review.LATE_STOP_DIFFERS, None)
+    assert (owed.review, owed.reviews_after) == (Review.CAPTURED_MORE, (Review.LATE_STOP_DIFFERS,))
+    assert (back.review, back.reviews_after) == (Review.LATE_STOP_DIFFERS, ())
+
+
+def test_several_doubts_wait_for_each_other() -> None:
+    late, _ = moved(account(PaymentState.AUTHORIZED), states.Flagged(Review.LATE_STOP_DIFFERS))
+    doubted, _ = moved(late, states.NothingToCharge(doubtful=True))
+    owed, _ = moved(doubted, states.CaptureAccepted(1))
+
+    asked = [owed.review]
+    after, _ = moved(owed, states.ExcessReturned())
+    while after.review:
+        asked.append(after.review)
+        after, _ = moved(after, states.ReviewClosed())
+
+    assert asked == [Review.CAPTURED_MORE, Review.METER_DOUBT, Review.LATE_STOP_DIFFERS]

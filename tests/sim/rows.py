@@ -40,7 +40,7 @@ def cost_minor(energy_wh: int) -> int:
 
 def unseen_doubts(before: Account, after: Account, event: money.Event) -> frozenset[Review]:
     """Return the lasting doubts that this event took from the inbox though nobody had looked at them."""
-    had, has = {before.review, before.review_after}, {after.review, after.review_after}
+    had, has = {before.review, *before.reviews_after}, {after.review, *after.reviews_after}
     seen: set[Review | None] = {before.review} if isinstance(event, money.ReviewClosed) else set()
     if isinstance(event, money.CaptureAccepted):
         seen = {Review.FILE_DIFFERS}

@@ -81,7 +81,7 @@ class PaymentMachine(RuleBasedStateMachine):
         if self.account.accepted and self.account.state is not PaymentState.AUTHORIZED:
             before = self.account
             self._apply(money.CaptureAccepted(before.captured_minor + before.owed_minor))
-            asked = {"review": self.account.review, "review_after": self.account.review_after}
+            asked = {"review": self.account.review, "reviews_after": self.account.reviews_after}
             assert self.account == replace(before, **asked)
 
     @rule(amount=AMOUNTS)
