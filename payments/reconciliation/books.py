@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db.models import QuerySet
 
+from chargers.models import Site
 from payments.models import Confirmation, Payment, Ptp, SettlementLine
 from payments.reconciliation.match import (
     SETTLED,
@@ -165,6 +166,12 @@ def payments_of(period: Period) -> QuerySet[Payment]:
 def day_at(at: datetime, zone: str) -> date:
     """Return the day that a moment has in a time zone."""
     return at.astimezone(_zone(zone)).date()
+
+
+def latest_day(now: datetime) -> date:
+    """Return the latest day that it is at one of our sites, so that what becomes due now lies within it."""
+    zones = Site.objects.order_by().values_list("time_zone", flat=True).distinct()
+    return max((day_at(now, zone) for zone in zones), default=now.astimezone(UTC).date())
 
 
 _zone = cache(ZoneInfo)

@@ -16,7 +16,7 @@ from emabler.portal.money.forms import BooksFilter
 from emabler.portal.ocpi.filters import said
 from emabler.portal.views import staff
 from payments.reconciliation import export
-from payments.reconciliation.books import Period, payments_of
+from payments.reconciliation.books import Period, latest_day, payments_of
 
 FILE_CHUNK: Final = 64 * 1024
 View = Callable[..., HttpResponseBase]
@@ -70,7 +70,7 @@ async def _sent(file: IO[bytes]) -> AsyncIterator[bytes]:
 
 
 def _wanted(request: HttpRequest) -> BooksFilter | None:
-    form = BooksFilter(said(request.GET), today=timezone.now().date())
+    form = BooksFilter(said(request.GET), today=latest_day(timezone.now()))
     return form if form.is_valid() else None
 
 

@@ -20,7 +20,7 @@ from emabler.portal.ocpi.filters import query_of, said
 from emabler.portal.views import staff
 from payments.models import Payment
 from payments.reconciliation import inbox
-from payments.reconciliation.books import Position, TooMuch, positions
+from payments.reconciliation.books import Position, TooMuch, latest_day, positions
 from payments.reconciliation.inbox import Item, Kind
 from payments.reconciliation.summary import summarise
 
@@ -51,7 +51,7 @@ def payments(request: HttpRequest) -> HttpResponse:
     search = " ".join(request.GET.get("q", "").replace("\0", "").split())[:LONGEST_SEARCH]
     if search:
         rows = found_by(search, now=timezone.now())
-        form = BooksFilter({}, today=timezone.now().date())
+        form = BooksFilter({}, today=latest_day(timezone.now()))
         form.is_valid()
         context = {"form": form, "rows": rows, "search": search}
         return render(request, "portal/money_payments.html", {**_place(request, "payments"), **context})
@@ -146,7 +146,7 @@ def _place(request: HttpRequest, tab: str) -> dict[str, Any]:
 
 def _books(request: HttpRequest, *, brief: bool = False) -> tuple[BooksFilter, list[Position]]:
     """Return the filter, which says what it could not read, and the positions of its period."""
-    form = BooksFilter(said(request.GET), today=timezone.now().date(), brief=brief)
+    form = BooksFilter(said(request.GET), today=latest_day(timezone.now()), brief=brief)
     if not form.is_valid():
         return form, []
     try:

@@ -160,3 +160,14 @@ def test_five_hundred_payments_need_as_many_queries_as_one(django_assert_num_que
         found: list[Position] = positions(HERE, now=NOW)
 
     assert len(found) == 500
+
+
+@pytest.mark.parametrize(
+    ("zones", "day"),
+    [([], 22), (["Europe/Helsinki"], 23), (["America/New_York"], 22), (["America/New_York", "Asia/Tokyo"], 23)],
+)
+def test_the_latest_day_is_that_of_the_easternmost_site(zones: list[str], day: int) -> None:
+    for zone in zones:
+        builders.site(time_zone=zone)
+
+    assert books.latest_day(datetime(2026, 11, 22, 22, 30, tzinfo=UTC)) == date(2026, 11, day)
