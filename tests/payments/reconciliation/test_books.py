@@ -164,7 +164,12 @@ def test_five_hundred_payments_need_as_many_queries_as_one(django_assert_num_que
 
 @pytest.mark.parametrize(
     ("zones", "day"),
-    [([], 22), (["Europe/Helsinki"], 23), (["America/New_York"], 22), (["America/New_York", "Asia/Tokyo"], 23)],
+    [
+        ([], 22),
+        (["Europe/Helsinki"], 23),
+        (["America/New_York"], 22),
+        (["America/New_York", "Asia/Tokyo"], 23),
+    ],
 )
 def test_the_latest_day_is_that_of_the_easternmost_site(zones: list[str], day: int) -> None:
     for zone in zones:
