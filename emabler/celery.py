@@ -52,7 +52,7 @@ def _plan_sweeps(sender: Celery, **_: object) -> None:
         "deliver-due": {"task": "payments.tasks.deliver_due", "schedule": period},
         # A PTP that is down gets a call every PEER_PROBE_SECONDS, though all its messages wait for longer.
         "probe-silent": {"task": "payments.tasks.probe_silent", "schedule": period},
-        # What platforms do not know yet of tariffs, EVSE states and sites; nobody wakes for most of it.
+        # What platforms do not know yet of tariffs, EVSE states and sites; wake-ups come for the states alone.
         "watch-platforms": {"task": "payments.ocpi.push.tasks.watch_platforms", "schedule": period},
         # Confirmations that were lost on the way; looks whose night it is, and asks where one is overdue.
         "pull-from-platforms": {"task": "payments.ocpi.push.tasks.pull_from_platforms", "schedule": 300.0},

@@ -160,6 +160,8 @@ def deliver(message_id: uuid.UUID, *, now: datetime, probing: bool = False) -> b
     _note(message, result, after)
     failpoint("F22_delivery_after_tx")
     _note_peer(message, result, after)
+    if not result.unreachable:
+        _wake_next(message.ptp_id, after)
     return result.delivered
 
 
@@ -186,7 +188,7 @@ def _claim(message_id: uuid.UUID, now: datetime, *, probing: bool = False) -> Ou
 
     A PTP that answers nobody holds each call for its whole time-out. With all workers in such calls no other
     PTP would be told anything, and no sweep would run: so only a few at a time call the same one (S17). A
-    message that finds its PTP busy or down stays due for the next sweep.
+    message that finds its PTP busy is taken up when one of these calls ends; one whose PTP is down stays due.
     """
     ready = _free(now) if probing else _free(now).filter(next_attempt_at__lte=now)
     message = ready.select_related("ptp").filter(pk=message_id).first()
@@ -212,6 +214,11 @@ def _claim(message_id: uuid.UUID, now: datetime, *, probing: bool = False) -> Ou
 def _free(now: datetime) -> QuerySet[OutboxMessage]:
     """Messages to be sent that no living worker has."""
     return OutboxMessage.objects.filter(Q(claimed_until__isnull=True) | Q(claimed_until__lte=now), state=_DUE)
+
+
+def _due(now: datetime) -> QuerySet[OutboxMessage]:
+    """Free messages whose time has come, whose PTP is there, and that let no other go first."""
+    return _free(now).filter(circuit.CLOSED, next_attempt_at__lte=now).exclude(_behind_another())
 
 
 def _calls_to(ptp_id: int, now: datetime) -> int:
@@ -251,7 +258,7 @@ def due_ids(now: datetime, limit: int) -> list[uuid.UUID]:
 
     A thousand messages for one PTP keep those of another waiting for one call, not for a thousand.
     """
-    due = _free(now).filter(circuit.CLOSED, next_attempt_at__lte=now).exclude(_behind_another())
+    due = _due(now)
     ptps = list(due.order_by().values_list("ptp", flat=True).distinct())
     queues = [
         due.filter(ptp=ptp).order_by("next_attempt_at", "created_at").values_list("pk", flat=True)[:limit]
@@ -344,6 +351,13 @@ def _wake_followers(message: OutboxMessage) -> None:
         )
         for pk in behind.values_list("pk", flat=True):
             wake(DELIVER_TASK, str(pk))
+
+
+def _wake_next(ptp_id: int, now: datetime) -> None:
+    """A call ended: a message that found its PTP busy, such as the third of a tap, need not wait for the sweep."""
+    waiting = _due(now).filter(ptp=ptp_id).order_by("next_attempt_at", "created_at")
+    if (pk := waiting.values_list("pk", flat=True).first()) is not None:
+        wake(DELIVER_TASK, str(pk))
 
 
 def _note_peer(message: OutboxMessage, result: Delivery, now: datetime) -> None:

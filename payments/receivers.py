@@ -6,7 +6,9 @@ from typing import Any
 from django.db.models.signals import m2m_changed
 from django.dispatch import receiver
 
+from chargers.signals import evse_status_changed
 from payments.models import Terminal
+from payments.ocpi.push import watch
 from payments.ocpi.push.terminals import tell_assigned
 from sessions_app.signals import session_changed
 from sessions_app.wakeups import wake
@@ -16,7 +18,13 @@ from sessions_app.wakeups import wake
 def on_session_changed(*, session_id: uuid.UUID, **_: Any) -> None:
     """Wake the worker that follows this session's payment, and the one that tells who mirrors the EVSE's state."""
     wake("payments.tasks.follow_session", str(session_id))
-    wake("payments.ocpi.push.tasks.watch_platforms")
+    wake(watch.TASK)
+
+
+@receiver(evse_status_changed, dispatch_uid="payments.evse_status_changed")
+def on_evse_status_changed(**_: Any) -> None:
+    """A driver unplugged, or a charger broke: who mirrors the EVSE's state must hear before the next tap."""
+    wake(watch.TASK)
 
 
 @receiver(m2m_changed, sender=Terminal.sites.through, dispatch_uid="payments.terminal_sites")

@@ -18,17 +18,19 @@ PAUSE_SECONDS = 5.0  # after a failure; a broker that hangs may hold up one call
 _silent_until = 0.0  # of the process; by time.monotonic()
 
 
-def wake(task_name: str, *arguments: object) -> None:
-    """Ask a worker to run `task_name(*arguments)` once the present transaction has committed."""
-    transaction.on_commit(lambda: _send(task_name, arguments), robust=True)
+def wake(task_name: str, *arguments: object, in_seconds: float = 0.0) -> None:
+    """Ask a worker to run `task_name(*arguments)` once the present transaction has committed, or later than that."""
+    transaction.on_commit(lambda: _send(task_name, arguments, in_seconds), robust=True)
 
 
-def _send(task_name: str, arguments: tuple[object, ...]) -> None:
+def _send(task_name: str, arguments: tuple[object, ...], in_seconds: float = 0.0) -> None:
     global _silent_until
     if time.monotonic() < _silent_until:
         return
     try:
-        current_app.send_task(task_name, args=arguments, retry=False, ignore_result=True)
+        current_app.send_task(
+            task_name, args=arguments, countdown=in_seconds or None, retry=False, ignore_result=True
+        )
     except (BrokerError, OSError) as error:
         _silent_until = time.monotonic() + PAUSE_SECONDS
         logger.warning("wake-up %s lost, the sweep will find it: %s", task_name, error)

@@ -27,6 +27,7 @@ from chargers.facts import (
 from chargers.models import EVSE, ChargingStation, SignedMeterValue, StationMessage, Transaction
 from chargers.ocpp.presence import Link, fenced_station
 from chargers.prepared import Prepared, insert, insert_if_new, update, update_while_null
+from chargers.signals import announce_status
 
 logger = logging.getLogger(__name__)
 
@@ -132,10 +133,13 @@ def note_status(
         )
     )
     # After the desk: an EVSE's row is locked after the session that runs there, everywhere.
-    news = {} if evse.status == status else {"updated_at": message.received_at}
+    is_news = evse.status != status
+    news = {"updated_at": message.received_at} if is_news else {}
     EVSE.objects.filter(pk=evse.pk).update(
         status=status.value, error_code=error_code, status_at=message.received_at, **news
     )
+    if is_news:
+        announce_status(evse.pk)
 
 
 def may_charge(message: Message, id_tag: str) -> bool:

@@ -9,10 +9,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
 
+from payments.conformance.mirror import Mirror
 from payments.conformance.registry import VERSIONS
 from payments.simulator.ocpi.wire import Handler, Party, PeerServer, Reply, Request, not_found, paged
 
@@ -56,30 +57,6 @@ class Delivery:
 
     def __str__(self) -> str:
         return f"{self.method} {self.request.path} (we answered HTTP {self.http_status})"
-
-
-@dataclass(slots=True)
-class Mirror:
-    """What the CPO has given us, by path, as a provider would keep it (PATCH of periods appends)."""
-
-    objects: dict[str, Any] = field(default_factory=dict)
-
-    def put(self, path: str, body: Any) -> bool:
-        """Replace; True where it is new."""
-        new = path not in self.objects
-        self.objects[path] = body
-        return new
-
-    def patch(self, path: str, body: Any) -> bool:
-        """Change fields; False where there is nothing to change."""
-        known = self.objects.get(path)
-        if not isinstance(known, dict) or not isinstance(body, dict):
-            return False
-        changed = {**known, **body}
-        if isinstance(body.get("charging_periods"), list):
-            changed["charging_periods"] = [*(known.get("charging_periods") or []), *body["charging_periods"]]
-        self.objects[path] = changed
-        return True
 
 
 class PtpSide:
@@ -240,7 +217,7 @@ class PtpSide:
         return Reply({"version": version, "endpoints": endpoints})
 
     def _give(self, asked: Request) -> Reply:
-        found = self.mirror.objects.get(_place(asked.path))
+        found = self.mirror.get(_place(asked.path))
         return not_found() if found is None else Reply(found)
 
     def _put(self, asked: Request) -> Reply:

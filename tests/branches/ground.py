@@ -57,7 +57,7 @@ class Worker:
         self._woken: queue.SimpleQueue[tuple[str, tuple[object, ...]]] = queue.SimpleQueue()
         self.loses_wake_ups = False
 
-    def wake(self, task: str, arguments: tuple[object, ...]) -> None:
+    def wake(self, task: str, arguments: tuple[object, ...], _in_seconds: float = 0.0) -> None:
         """Stands in for the broker."""
         if not self.loses_wake_ups and task not in LEFT_OUT:
             self._woken.put((task, arguments))

@@ -1,6 +1,7 @@
 """What people and chargers change is stamped, so that who mirrors it learns of it; what changes nothing is not."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -14,6 +15,7 @@ from chargers.facts import EvseStatus
 from chargers.models import EVSE, Connector, Site
 from chargers.ocpp.presence import Link
 from chargers.ocpp.station import Message, note_status
+from chargers.signals import evse_status_changed
 from tests import builders
 from tests.builders import Cast
 from tests.chargers.fake_desk import FakeDesk
@@ -74,6 +76,23 @@ def test_a_status_that_changes_nothing_stamps_nothing(cast: Cast, desk: FakeDesk
 
     assert changed(cast) == set()
     assert (cast.evse.status_at, cast.evse.error_code) == (at, "InternalError")
+
+
+@pytest.mark.usefixtures("desk")
+def test_a_new_status_rings_the_bell_and_the_same_one_again_does_not(
+    cast: Cast, django_capture_on_commit_callbacks: Any
+) -> None:
+    heard: list[int] = []
+
+    def hear(evse_pk: int, **_: object) -> None:
+        heard.append(evse_pk)
+
+    evse_status_changed.connect(hear)
+    with django_capture_on_commit_callbacks(execute=True):
+        report(cast, EvseStatus.PREPARING)
+        report(cast, EvseStatus.PREPARING)
+
+    assert heard == [cast.evse.pk]
 
 
 @pytest.mark.usefixtures("desk")

@@ -151,7 +151,7 @@ def _lose_hints_when_deaf(board: Board) -> None:
     from sessions_app import wakeups
 
     send = wakeups._send
-    wakeups._send = lambda name, arguments: None if board.deaf else send(name, arguments)
+    wakeups._send = lambda *hint: None if board.deaf else send(*hint)
 
 
 def _sweep(board: Board) -> None:

@@ -119,3 +119,16 @@ def test_sweeps_are_taken_first_and_the_pages_of_receipts_last(redis: Redis) -> 
             taken = [queue.get(timeout=WAIT_SECONDS).headers["task"] for _ in range(3)]
 
     assert [name.rpartition(".")[2] for name in taken] == ["deliver_due", "deliver_one", "draw_receipts"]
+
+
+def test_a_later_wake_up_comes_later(redis: Redis, worker: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
+    up, later = tmp_path / "up", tmp_path / "later"
+    send(redis, up)
+    assert seen(up.exists)
+
+    sent_at = time.time()
+    with Celery(broker=redis.url) as client:
+        client.send_task("tests.take_a_second", args=[str(later)], countdown=2, ignore_result=True)
+
+    assert seen(later.exists)
+    assert later.stat().st_mtime >= sent_at + 2

@@ -18,7 +18,6 @@ from payments.ocpi.connections import invite
 from payments.ocpi.discovery import HandshakeFailed
 from payments.ocpi.push import pulls, terminals, watch
 from payments.ocpi.push.pulls import Pulled
-from payments.ocpi.push.tasks import WATCH_TASK
 from payments.outbound import CallFailed
 from sessions_app.wakeups import wake
 
@@ -121,7 +120,7 @@ def _pulled(noun: str, pull: Callable[[], Pulled]) -> Result:
 def _push_again(connection: OcpiConnection, _said: dict[str, Any], _now: datetime) -> Result:
     with transaction.atomic():
         watch.forget(connection)
-        wake(WATCH_TASK)
+        wake(watch.TASK)
     return Result("Everything that they should know is being sent anew; the outbox shows how far it is.")
 
 

@@ -8,6 +8,8 @@ from typing import Any, Final
 from payments.conformance.bench import Bench
 from payments.conformance.charging.play import running
 from payments.conformance.charging.record import RANK, Charge
+from payments.conformance.charging.target import Target
+from payments.conformance.mirror import item_of
 from payments.conformance.ptp_side import Delivery
 from payments.conformance.registry import check
 from payments.conformance.rules.charges import session as session_rules
@@ -244,16 +246,29 @@ def _evse(found: Charge, location: dict[str, Any]) -> dict[str, Any]:
     writes=True,
 )
 def a_new_status_is_pushed(bench: Bench) -> str:
-    """To the location, the EVSE or the whole location."""
+    """To the EVSE or the whole location. What the mirror said from the charge before need not be said again."""
     found = running(bench)
-    told = [d for d in found.deliveries if d.kind == "locations" and _mentions(d, found)]
-    expect(told, "expected: PUT or PATCH of the location or EVSE; none came")
+    before = _told_statuses(bench.ptp.since(0)[: found.mark], found.target)
+    told = _told_statuses(found.deliveries, found.target)
+    expect(before or told, "expected: PUT or PATCH of the location or EVSE; none came")
+    known = [*before[-1:], *told]
+    expect("CHARGING" in known, f"expected: CHARGING; came: {', '.join(known)}")
     return f"{len(told)} pushes"
 
 
-def _mentions(delivery: Delivery, found: Charge) -> bool:
-    path = f"{delivery.key}/".lower()
-    return f"/{found.target.location_id}/".lower() in path
+def _told_statuses(deliveries: list[Delivery], target: Target) -> list[str]:
+    """The states of the target's EVSE that were pushed, in order."""
+    place = f"/{target.location_id}/".lower()
+    told = []
+    for delivery in deliveries:
+        path = f"/{delivery.key}/".lower()
+        if delivery.kind != "locations" or place not in path:
+            continue
+        of_evse = path.endswith(f"{place}{target.evse_uid}/".lower())
+        evse = delivery.body if of_evse else item_of(delivery.body, "evses", "uid", target.evse_uid)
+        if isinstance(evse, dict) and "status" in evse:
+            told.append(str(evse["status"]))
+    return told
 
 
 @check(

@@ -21,12 +21,11 @@ from payments.ocpi.push import (  # noqa: F401  (they register their carriers)
 )
 from payments.ocpi.push.remembered import Kind
 
-WATCH_TASK: Final = "payments.ocpi.push.tasks.watch_platforms"
 LOG_BATCH: Final = 5_000  # rows that one statement deletes, so that it holds nobody up
 LOG_BATCHES: Final = 20
 
 
-@shared_task(name=WATCH_TASK)  # type: ignore[untyped-decorator]
+@shared_task(name=watch.TASK)  # type: ignore[untyped-decorator]
 def watch_platforms() -> int:
     """Find out what each platform does not know of tariffs, sites and terminals; returns how many messages."""
     return watch.look(timezone.now())

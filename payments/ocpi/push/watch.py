@@ -25,8 +25,11 @@ from payments.ocpi.push.remembered import Kind
 from payments.ocpi.rows import published_sites, sites_changed_since
 from payments.ocpi.told_tariffs import told_tariffs
 from sessions_app.models import Session
+from sessions_app.wakeups import wake
 
 logger = logging.getLogger(__name__)
+
+TASK: Final = "payments.ocpi.push.tasks.watch_platforms"
 
 Item = tuple[str, str]  # a topic of the outbox and its subject
 
@@ -42,9 +45,10 @@ def look(now: datetime) -> int:
     told = 0
     registered = OcpiConnection.objects.select_related("ptp").filter(state=OcpiConnection.State.REGISTERED)
     for connection in registered.exclude(version=""):
-        if circuit.is_open(connection.ptp) or not remembered.take_turn(
-            connection, "look", every=PAUSE, now=now
-        ):
+        if circuit.is_open(connection.ptp):
+            continue
+        if not remembered.take_turn(connection, "look", every=PAUSE, now=now):
+            _look_later(connection, now=now)
             continue
         try:
             _welcome(connection, now=now)
@@ -53,6 +57,12 @@ def look(now: datetime) -> int:
             # One broken row must not keep the other platforms waiting.
             logger.exception("what %s does not know cannot be found out", connection.ptp.name)
     return told
+
+
+def _look_later(connection: OcpiConnection, *, now: datetime) -> None:
+    """Look again after the pause: a short charge would be over before the next sweep. One such wake-up serves all."""
+    if remembered.take_turn(connection, "later", every=PAUSE, now=now):
+        wake(TASK, in_seconds=PAUSE.total_seconds())
 
 
 def _welcome(connection: OcpiConnection, *, now: datetime) -> None:

@@ -88,6 +88,11 @@ def _free(told: Any) -> None:
         evse["status"] = "AVAILABLE"
 
 
+def _all_free(told: Any) -> None:
+    _free(told)
+    told["status"] = "AVAILABLE"
+
+
 CHARGE = [
     Fault("charge-01", "the start is rejected", on("POST", START, lambda r: said("REJECTED"))),
     Fault("charge-02", "the start takes its time", on("POST", START, _slow), patch=in_a_hurry),
@@ -126,6 +131,7 @@ CHARGE = [
     ),
     Fault("charge-20", "the EVSE stays AVAILABLE", on("GET", "/locations/LOC-1$", data(_free))),
     Fault("charge-21", "the status is not pushed", sending=sent("*", "locations", lost)),
+    Fault("charge-21", "the EVSE is told to be free", sending=sent("*", "locations", body(_all_free))),
     Fault("charge-22", "the stop has no result", sending=sent("POST", STOP_RESULT, lost)),
     Fault(
         "charge-23",

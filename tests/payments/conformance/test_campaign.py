@@ -14,7 +14,7 @@ from payments.conformance import campaign
 from payments.conformance.bench import Options
 from payments.conformance.registry import CHECKS, VERSIONS, Stage
 from payments.conformance.verdicts import Outcome, Result
-from tests.payments.conformance.cpo import TOKEN_A, ScriptedCpo
+from tests.payments.conformance.cpo import TOKEN_A, Message, ScriptedCpo
 from tests.payments.conformance.faults import http, on
 from tests.payments.conformance.test_planted_faults import check_peer
 
@@ -57,6 +57,25 @@ def test_read_only_leaves_nothing_behind_and_charges_nothing() -> None:
     assert outcomes(results)[Outcome.FAIL] == 0
     skipped = {result.id for result in results if result.outcome is Outcome.SKIP}
     assert {name for name, check in CHECKS.items() if check.writes} <= skipped
+
+
+def test_a_state_that_the_mirror_has_since_the_charge_before_need_not_be_pushed_again() -> None:
+    told: list[str] = []
+
+    def what_the_provider_lacks(message: Message) -> list[Message]:
+        """The EVSE is free between the charges for so short a time that its pushes are the first CHARGING alone."""
+        status = str((message.body or {}).get("status"))
+        if message.kind != "locations" or status not in ("AVAILABLE", "CHARGING"):
+            return [message]
+        told.append(status)
+        return [message] if told.count("CHARGING") == 1 and status == "CHARGING" else []
+
+    with ScriptedCpo(sendings=[what_the_provider_lacks]) as cpo:
+        results = check_peer(cpo, "charge-21")
+
+    assert told.count("CHARGING") == len(VERSIONS)
+    assert [result.outcome for result in results] == [Outcome.PASS] * len(VERSIONS)
+    assert results[-1].message == "0 pushes"
 
 
 def test_without_a_free_connector_the_charge_is_skipped_with_its_reason() -> None:
