@@ -73,6 +73,13 @@ class Charge:
         """PUT alone."""
         return [d for d in self.session_pushes if d.method == "PUT"]
 
+    def until_it_ended(self) -> list[Delivery]:
+        """All that came before the session was told to be over."""
+        ends = [name for name, rank in RANK.items() if rank == RANK["COMPLETED"]]
+        bodies = [(push, push.body) for push in self.session_pushes if isinstance(push.body, dict)]
+        over = [push for push, body in bodies if body.get("status") in ends]
+        return self.deliveries[: self.deliveries.index(over[0])] if over else self.deliveries
+
     @property
     def cdr_posts(self) -> list[Delivery]:
         """Every POST of a CDR of this charge, also those that we refused."""
