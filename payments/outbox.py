@@ -15,11 +15,12 @@ from itertools import chain, zip_longest
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Least
 
 from chargers.failpoints import failpoint
-from payments import circuit
+from payments import circuit, lanes
+from payments.lanes import PATIENCE
 from payments.models import OutboxMessage, Ptp
 from sessions_app.wakeups import wake
 
@@ -32,7 +33,6 @@ MAX_RETRY_SECONDS = 3600.0  # MONEY.md B22: up to an hour between attempts
 CLAIM_SECONDS = 30
 JITTER = 0.2
 CALLS_PER_PTP = 2  # at once; the embedded worker has four threads for everything
-PATIENCE = 5  # attempts, about a minute, for which a message lets those behind it in its lane wait
 PROBES_LOOKED_AT = 20  # messages that may have been taken meanwhile, before a probe is left to the next sweep
 
 # What a proxy says when nobody is behind it. A 500 is not among them: it may be about this one message, and a
@@ -77,17 +77,15 @@ def not_taken(error: str, http_status: int, *, faulty: bool = False) -> Delivery
 
 Carrier = Callable[[OutboxMessage], Delivery]
 _carriers: dict[str, Carrier] = {}
-_earlier: dict[str, tuple[str, ...]] = {}  # topics that go first in the lane of a topic
 
 
 def register(topic: str, carrier: Carrier, *, after: tuple[str, ...] = ()) -> None:
-    """Let `carrier` render and send messages of this topic. It must bring its own time-outs.
+    """Let `carrier` render and send messages of this topic, in a lane those in `after` first (lanes.py).
 
-    A message waits while one of the topics in `after` is due in its lane, until that has failed PATIENCE
-    times: order while order is possible, and money never waits for ever behind a refused Session.
+    It must bring its own time-outs.
     """
     _carriers[topic] = carrier
-    _earlier[topic] = after
+    lanes.order(topic, after=after)
 
 
 def tell(*, ptp: Ptp, topic: str, subject: str, now: datetime, lane: str = "") -> OutboxMessage:
@@ -150,17 +148,17 @@ def deliver(message_id: uuid.UUID, *, now: datetime, probing: bool = False) -> b
 
     `probing` does not ask whether its time has come: it asks whether the PTP is there again.
     """
+    began = time.monotonic()
     message = _claim(message_id, now, probing=probing)
     if message is None:
         return False
-    began = time.monotonic()
     failpoint("F18_delivery_claimed")
     result = _carried(message)
     after = now + timedelta(seconds=time.monotonic() - began)
     _note(message, result, after)
     failpoint("F22_delivery_after_tx")
     _note_peer(message, result, after)
-    if not result.unreachable:
+    if not result.unreachable and not result.retry_after_seconds:
         _wake_next(message.ptp_id, after)
     return result.delivered
 
@@ -192,7 +190,7 @@ def _claim(message_id: uuid.UUID, now: datetime, *, probing: bool = False) -> Ou
     """
     ready = _free(now) if probing else _free(now).filter(next_attempt_at__lte=now)
     message = ready.select_related("ptp").filter(pk=message_id).first()
-    if message is None or _waits_in_lane(message):
+    if message is None or lanes.waits(message):
         return None
     asks = probing or circuit.is_open(message.ptp)
     if asks and not circuit.take_probe(message.ptp_id, now=now):
@@ -218,36 +216,11 @@ def _free(now: datetime) -> QuerySet[OutboxMessage]:
 
 def _due(now: datetime) -> QuerySet[OutboxMessage]:
     """Free messages whose time has come, whose PTP is there, and that let no other go first."""
-    return _free(now).filter(circuit.CLOSED, next_attempt_at__lte=now).exclude(_behind_another())
+    return _free(now).filter(circuit.CLOSED, next_attempt_at__lte=now).exclude(lanes.waiting())
 
 
 def _calls_to(ptp_id: int, now: datetime) -> int:
     return OutboxMessage.objects.filter(ptp=ptp_id, state=_DUE, claimed_until__gt=now).count()
-
-
-def _waits_in_lane(message: OutboxMessage) -> bool:
-    """Whether it lets an earlier one of its lane go first; `_behind_another` says the same of many."""
-    earlier = _earlier.get(message.topic, ())
-    if not earlier or not message.lane:
-        return False
-    first = OutboxMessage.objects.filter(ptp=message.ptp_id, lane=message.lane, topic__in=earlier)
-    return first.filter(state=_DUE, attempts__lt=PATIENCE).exists()
-
-
-def _behind_another() -> Q:
-    """Messages that let an earlier one of their lane go first."""
-    behind = Q(pk__in=())
-    for topic, earlier in _earlier.items():
-        if earlier:
-            first = OutboxMessage.objects.filter(
-                ptp=OuterRef("ptp"),
-                lane=OuterRef("lane"),
-                topic__in=earlier,
-                state=_DUE,
-                attempts__lt=PATIENCE,
-            )
-            behind |= Q(topic=topic) & ~Q(lane="") & Q(Exists(first))
-    return behind
 
 
 # --- All that is due ------------------------------------------------------------------------------
@@ -276,7 +249,7 @@ def probe_silent(now: datetime) -> int:
     """
     answered = 0
     for ptp_id in circuit.due_for_probe(now):
-        waiting = _free(now).filter(ptp=ptp_id).exclude(_behind_another())
+        waiting = _free(now).filter(ptp=ptp_id).exclude(lanes.waiting())
         ids = waiting.order_by("next_attempt_at").values_list("pk", flat=True)[:PROBES_LOOKED_AT]
         try:
             answered += _probe(ptp_id, list(ids), now)
@@ -344,20 +317,16 @@ def _note_failure(message: OutboxMessage, result: Delivery, now: datetime) -> No
 
 def _wake_followers(message: OutboxMessage) -> None:
     """What waited behind this message in its lane need not wait for the sweep."""
-    topics = [topic for topic, earlier in _earlier.items() if message.topic in earlier]
-    if message.lane and topics:
-        behind = OutboxMessage.objects.filter(
-            ptp=message.ptp_id, lane=message.lane, topic__in=topics, state=_DUE
-        )
-        for pk in behind.values_list("pk", flat=True):
-            wake(DELIVER_TASK, str(pk))
+    for pk in lanes.followers(message).values_list("pk", flat=True):
+        wake(DELIVER_TASK, str(pk))
 
 
 def _wake_next(ptp_id: int, now: datetime) -> None:
     """A call ended: a message that found its PTP busy, such as the third of a tap, need not wait for the sweep."""
     waiting = _due(now).filter(ptp=ptp_id).order_by("next_attempt_at", "created_at")
-    if (pk := waiting.values_list("pk", flat=True).first()) is not None:
-        wake(DELIVER_TASK, str(pk))
+    if heads := list(waiting.values_list("pk", flat=True)[:CALLS_PER_PTP]):
+        for pk in heads[: CALLS_PER_PTP - _calls_to(ptp_id, now)]:
+            wake(DELIVER_TASK, str(pk))
 
 
 def _note_peer(message: OutboxMessage, result: Delivery, now: datetime) -> None:

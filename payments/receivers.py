@@ -18,13 +18,13 @@ from sessions_app.wakeups import wake
 def on_session_changed(*, session_id: uuid.UUID, **_: Any) -> None:
     """Wake the worker that follows this session's payment, and the one that tells who mirrors the EVSE's state."""
     wake("payments.tasks.follow_session", str(session_id))
-    wake(watch.TASK)
+    watch.look_soon()
 
 
 @receiver(evse_status_changed, dispatch_uid="payments.evse_status_changed")
 def on_evse_status_changed(**_: Any) -> None:
     """A driver unplugged, or a charger broke: who mirrors the EVSE's state must hear before the next tap."""
-    wake(watch.TASK)
+    watch.look_soon()
 
 
 @receiver(m2m_changed, sender=Terminal.sites.through, dispatch_uid="payments.terminal_sites")

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
+from urllib.parse import quote
 
 from payments.conformance.mirror import Mirror
 from payments.conformance.registry import VERSIONS
@@ -28,6 +29,10 @@ MODULES: Final = {
     "payments": "SENDER",
 }
 OBJECTS: Final = ("locations", "tariffs", "sessions")
+
+STRANGER: Final = Reply(status_code=2001, message="Who are you?", http_status=401)
+BAD_DAY: Final = Reply(status_code=3000, message="A bad day.", http_status=500)
+CHOKED: Final = Reply(status_code=3000, message="A fault of ours.", http_status=500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,13 @@ class PtpSide:
         """Return a fresh URL for one CommandResult."""
         return f"{self.base}/ocpi/ptp/commands/{command}/{secrets.token_hex(8)}"
 
+    def mirrored(self, version: str, location: dict[str, Any]) -> Any:
+        """Return a Location as the CPO's pushes have it; one that was never pushed, as it was read."""
+        path = self._location_path(version, location)
+        if self.mirror.get(path) is None:
+            self.mirror.put(path, location)
+        return self.mirror.get(path)
+
     def mark(self) -> int:
         """Return a place in the journal, for `since`."""
         with self._news:
@@ -159,15 +171,17 @@ class PtpSide:
     def _door(self, request: Request, handler: Handler) -> Reply:
         kind = _kind(request.path)
         known = bool(self.tokens & set(request.tokens))
-        reply = (
-            handler(request) if known else Reply(status_code=2001, message="Who are you?", http_status=401)
-        )
-        if known and self.refuse_next[f"{request.method} {kind}"] > 0:
-            self.refuse_next[f"{request.method} {kind}"] -= 1
-            reply = Reply(status_code=3000, message="A bad day.", http_status=500)
-        with self._news:
-            self.journal.append(Delivery(time.monotonic(), kind, request, reply.http_status, known))
-            self._news.notify_all()
+        reply = CHOKED if known else STRANGER
+        try:
+            if known and self.refuse_next[f"{request.method} {kind}"] > 0:
+                self.refuse_next[f"{request.method} {kind}"] -= 1
+                reply = BAD_DAY
+            elif known:
+                reply = handler(request)
+        finally:  # what we choke on, the checks must see
+            with self._news:
+                self.journal.append(Delivery(time.monotonic(), kind, request, reply.http_status, known))
+                self._news.notify_all()
         return reply
 
     def _lay_routes(self) -> None:
@@ -216,6 +230,10 @@ class PtpSide:
         ]
         return Reply({"version": version, "endpoints": endpoints})
 
+    def _location_path(self, version: str, location: dict[str, Any]) -> str:
+        ids = (str(location.get(name, "")) for name in ("country_code", "party_id", "id"))
+        return f"/ocpi/ptp/{version}/locations/" + "/".join(quote(part, safe="") for part in ids)
+
     def _give(self, asked: Request) -> Reply:
         found = self.mirror.get(_place(asked.path))
         return not_found() if found is None else Reply(found)
@@ -232,8 +250,7 @@ class PtpSide:
     def _take_cdr(self, asked: Request) -> Reply:
         name = str(asked.body.get("id", "")) if isinstance(asked.body, dict) else ""
         place = f"{_place(asked.path)}/{name}"
-        if self.refuse_next["POST cdrs"] == 0:
-            self.mirror.put(place, asked.body)
+        self.mirror.put(place, asked.body)
         return Reply(http_status=201, headers={"Location": self.base + place})
 
 

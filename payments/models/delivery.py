@@ -72,6 +72,9 @@ class OutboxMessage(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["next_attempt_at"], condition=Q(state="DUE"), name="outbox_due"),
             models.Index(
+                fields=["ptp", "next_attempt_at", "created_at"], condition=Q(state="DUE"), name="outbox_next"
+            ),
+            models.Index(
                 fields=["ptp", "state"], condition=Q(state__in=["DUE", "GIVEN_UP"]), name="outbox_open"
             ),
             models.Index(fields=["lane"], condition=Q(state="DUE") & ~Q(lane=""), name="outbox_lane"),

@@ -1,12 +1,14 @@
 """The worker inside the web process works on tasks, and stops when it is told to."""
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from emabler.celery import app
 from emabler.running.worker import EmbeddedWorker
+from sessions_app import wakeups
 
 WAIT_SECONDS = 20  # an upper bound for a loaded machine, not a measure
 
@@ -45,6 +47,15 @@ def test_a_task_sent_in_this_process_is_worked_on_in_another_thread(worker: Embe
 
     assert begun.wait(WAIT_SECONDS)
     assert threads != [threading.current_thread().name]
+
+
+def test_a_later_wake_up_comes_later(worker: EmbeddedWorker) -> None:
+    sent_at = time.monotonic()
+
+    wakeups._send("tests.note_thread", (), 1.0)
+
+    assert begun.wait(WAIT_SECONDS)
+    assert time.monotonic() >= sent_at + 1.0
 
 
 def test_a_stopped_worker_is_not_alive(worker: EmbeddedWorker) -> None:

@@ -15,6 +15,7 @@ from celery import Celery
 from django.conf import settings
 
 from emabler.celery import FIRST
+from sessions_app import wakeups
 from tests.chaos.stores import Redis
 from tests.servers import ROOT, die_with_parent, system_environment
 
@@ -121,14 +122,17 @@ def test_sweeps_are_taken_first_and_the_pages_of_receipts_last(redis: Redis) -> 
     assert [name.rpartition(".")[2] for name in taken] == ["deliver_due", "deliver_one", "draw_receipts"]
 
 
-def test_a_later_wake_up_comes_later(redis: Redis, worker: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
+def test_a_later_wake_up_comes_later(
+    redis: Redis, worker: "subprocess.Popen[bytes]", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     up, later = tmp_path / "up", tmp_path / "later"
     send(redis, up)
     assert seen(up.exists)
 
     sent_at = time.time()
     with Celery(broker=redis.url) as client:
-        client.send_task("tests.take_a_second", args=[str(later)], countdown=2, ignore_result=True)
+        monkeypatch.setattr(wakeups, "current_app", client)
+        wakeups._send("tests.take_a_second", (str(later),), 2.0)
 
     assert seen(later.exists)
     assert later.stat().st_mtime >= sent_at + 2

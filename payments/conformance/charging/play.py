@@ -55,6 +55,8 @@ def _play(bench: Bench) -> Charge:
 
 def _started(bench: Bench, target: Target) -> Charge:
     before = _location(bench, target)
+    if before is not None:  # a provider reads what is not pushed; the pushes change it
+        bench.ptp.mirrored(bench.version, before)
     reference, mark = bodies.new_id(), bench.ptp.mark()
     bench.ptp.refuse_next["POST cdrs"] = 1
     body = bodies.start_session(
@@ -156,6 +158,8 @@ def _watch(bench: Bench, found: Charge) -> None:
     time.sleep(bench.options.charge_seconds / 2)
     found.busy = _location(bench, found.target)
     time.sleep(bench.options.charge_seconds / 2)
+    if found.before is not None:
+        found.mirrored = bench.ptp.mirrored(bench.version, found.before)
 
 
 def _stop(bench: Bench, found: Charge) -> None:

@@ -50,6 +50,7 @@ class Charge:
     session_id: str = ""
     busy: dict[str, Any] | None = None  # the location while charging
     before: dict[str, Any] | None = None  # the location before
+    mirrored: dict[str, Any] | None = None  # the location while charging, as the pushes had it
     stop: Command | None = None
     late_stop: Command | None = None  # STOP_SESSION once more, when all is over
     listed_sessions: list[dict[str, Any]] = field(default_factory=list)  # of GET sessions, for this reference
@@ -72,13 +73,6 @@ class Charge:
     def session_puts(self) -> list[Delivery]:
         """PUT alone."""
         return [d for d in self.session_pushes if d.method == "PUT"]
-
-    def until_it_ended(self) -> list[Delivery]:
-        """All that came before the session was told to be over."""
-        ends = [name for name, rank in RANK.items() if rank == RANK["COMPLETED"]]
-        bodies = [(push, push.body) for push in self.session_pushes if isinstance(push.body, dict)]
-        over = [push for push, body in bodies if body.get("status") in ends]
-        return self.deliveries[: self.deliveries.index(over[0])] if over else self.deliveries
 
     @property
     def cdr_posts(self) -> list[Delivery]:

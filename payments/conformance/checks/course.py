@@ -8,9 +8,6 @@ from typing import Any, Final
 from payments.conformance.bench import Bench
 from payments.conformance.charging.play import running
 from payments.conformance.charging.record import RANK, Charge
-from payments.conformance.charging.target import Target
-from payments.conformance.mirror import item_of
-from payments.conformance.ptp_side import Delivery
 from payments.conformance.registry import check
 from payments.conformance.rules.charges import session as session_rules
 from payments.conformance.rules.language import Aspect, faults, moment_problem
@@ -246,29 +243,15 @@ def _evse(found: Charge, location: dict[str, Any]) -> dict[str, Any]:
     writes=True,
 )
 def a_new_status_is_pushed(bench: Bench) -> str:
-    """To the EVSE or the whole location. What the mirror said from the charge before need not be said again."""
+    """The mirror, as the pushes have it, says so; what it has since the charge before need not be told again."""
     found = running(bench)
-    told = _told_statuses(found.deliveries, found.target)
-    if not _told_statuses(found.until_it_ended(), found.target):
-        told = _told_statuses(bench.ptp.since(0)[: found.mark], found.target)[-1:] + told
-    expect(told, "expected: PUT or PATCH of the location or EVSE; none came")
-    expect("CHARGING" in told, f"expected: CHARGING; came: {', '.join(told)}")
-    return f"{len(told)} pushes"
-
-
-def _told_statuses(deliveries: list[Delivery], target: Target) -> list[str]:
-    """The states of the target's EVSE that were pushed, in order."""
-    place = f"/{target.location_id}/".lower()
-    told = []
-    for delivery in deliveries:
-        path = f"/{delivery.key}/".lower()
-        if delivery.kind != "locations" or place not in path:
-            continue
-        of_evse = path.endswith(f"{place}{target.evse_uid}/".lower())
-        evse = delivery.body if of_evse else item_of(delivery.body, "evses", "uid", target.evse_uid)
-        if isinstance(evse, dict) and "status" in evse:
-            told.append(str(evse["status"]))
-    return told
+    if found.mirrored is None:
+        raise Untried("The location was not read before, or the charge did not last.")
+    status = _evse(found, found.mirrored).get("status")
+    pushed = [str(d) for d in found.deliveries if d.kind == "locations"]
+    told = ", ".join(pushed) or "no push of a location or an EVSE came"
+    expect(status == "CHARGING", f"expected: CHARGING in the mirror; it says {status}; {told}")
+    return f"{len(pushed)} pushes"
 
 
 @check(

@@ -12,10 +12,12 @@ from datetime import datetime, timedelta
 from itertools import chain, zip_longest
 from typing import Final
 
+from django.core.cache import cache
 from django.db.models import Q, QuerySet
 
 from chargers.models import EVSE, Site
 from payments import circuit, outbox
+from payments.lanes import PATIENCE
 from payments.models import OcpiConnection, OcpiPush, OutboxMessage, SeenTariff
 from payments.ocpi import connections
 from payments.ocpi.connections import Party
@@ -34,21 +36,33 @@ TASK: Final = "payments.ocpi.push.tasks.watch_platforms"
 Item = tuple[str, str]  # a topic of the outbox and its subject
 
 MOST_WAITING: Final = 20  # messages of this room per platform
-PAUSE: Final = timedelta(seconds=1)  # between looks; wake-ups come with every change of a session
+PAUSE: Final = timedelta(seconds=0.5)  # at least, between looks at the changes of one platform
+BOOKED_AHEAD: Final = timedelta(seconds=1)  # of a look that a change asks for: one for all changes until then
 LOOK_BACK: Final = timedelta(minutes=2)  # longer than any transaction, and than a few lost sweeps
 # How often everything is compared: a tariff that begins or ends changes Locations without touching a row.
 LOOK_AT_ALL: Final = timedelta(minutes=10)
 
+_BOOKED: Final = "payments.ocpi.push.watch.booked"
+
+
+def look_soon() -> None:
+    """Something changed, and platforms may have to hear: book a look for all that changes within BOOKED_AHEAD.
+
+    A thousand chargers that come back at once ask for one look, not for a thousand.
+    """
+    if cache.add(_BOOKED, True, timeout=BOOKED_AHEAD.total_seconds()):
+        wake(TASK, in_seconds=BOOKED_AHEAD.total_seconds())
+
 
 def look(now: datetime) -> int:
     """Look at every platform that can be told; returns how many messages were stored."""
-    told = 0
+    told, refused = 0, False
     registered = OcpiConnection.objects.select_related("ptp").filter(state=OcpiConnection.State.REGISTERED)
     for connection in registered.exclude(version=""):
         if circuit.is_open(connection.ptp):
             continue
         if not remembered.take_turn(connection, "look", every=PAUSE, now=now):
-            _look_later(connection, now=now)
+            refused = True
             continue
         try:
             _welcome(connection, now=now)
@@ -56,13 +70,9 @@ def look(now: datetime) -> int:
         except Exception:
             # One broken row must not keep the other platforms waiting.
             logger.exception("what %s does not know cannot be found out", connection.ptp.name)
+    if refused:
+        look_soon()  # at what changed just after the other look
     return told
-
-
-def _look_later(connection: OcpiConnection, *, now: datetime) -> None:
-    """Look again after the pause: a short charge would be over before the next sweep. One such wake-up serves all."""
-    if remembered.take_turn(connection, "later", every=PAUSE, now=now):
-        wake(TASK, in_seconds=PAUSE.total_seconds())
 
 
 def _welcome(connection: OcpiConnection, *, now: datetime) -> None:
@@ -140,8 +150,8 @@ def _waiting(connection: OcpiConnection, *, now: datetime) -> _Waiting:
     for topic, subject, state, attempts, next_attempt_at, created_at in columns:
         if state == OutboxMessage.State.DUE:
             # `outbox.hurry` gives what was refused for long one more attempt before those behind it.
-            number += attempts < outbox.PATIENCE - 1
-            on_its_way = on_its_way or attempts < outbox.PATIENCE
+            number += attempts < PATIENCE - 1
+            on_its_way = on_its_way or attempts < PATIENCE
             held.add((topic, subject))
             continue
         refused.add((topic, subject))

@@ -59,6 +59,14 @@ def _cut(reply: Reply) -> Reply:
     raise Cut
 
 
+def _free_again(message: Message) -> Sequence[Message]:
+    return [message, replace(message, body={**message.body, "status": "AVAILABLE"})]
+
+
+def _elsewhere(message: Message) -> Sequence[Message]:
+    return [replace(message, url=f"{message.url}-2")]
+
+
 def _by_patch(message: Message) -> Sequence[Message]:
     return [replace(message, method="PATCH")]
 
@@ -132,6 +140,10 @@ CHARGE = [
     Fault("charge-20", "the EVSE stays AVAILABLE", on("GET", "/locations/LOC-1$", data(_free))),
     Fault("charge-21", "the status is not pushed", sending=sent("*", "locations", lost)),
     Fault("charge-21", "the EVSE is told to be free", sending=sent("*", "locations", body(_all_free))),
+    Fault("charge-21", "it is free again at once", sending=sent("PATCH", "locations", _free_again)),
+    Fault(
+        "charge-21", "an EVSE that nobody knows is told of", sending=sent("PATCH", "locations", _elsewhere)
+    ),
     Fault("charge-22", "the stop has no result", sending=sent("POST", STOP_RESULT, lost)),
     Fault(
         "charge-23",

@@ -14,7 +14,7 @@ from payments.conformance import campaign
 from payments.conformance.bench import Options
 from payments.conformance.registry import CHECKS, VERSIONS, Stage
 from payments.conformance.verdicts import Outcome, Result
-from tests.payments.conformance.cpo import TOKEN_A, Message, ScriptedCpo
+from tests.payments.conformance.cpo import TOKEN_A, ScriptedCpo
 from tests.payments.conformance.faults import http, on
 from tests.payments.conformance.test_planted_faults import check_peer
 
@@ -57,39 +57,6 @@ def test_read_only_leaves_nothing_behind_and_charges_nothing() -> None:
     assert outcomes(results)[Outcome.FAIL] == 0
     skipped = {result.id for result in results if result.outcome is Outcome.SKIP}
     assert {name for name, check in CHECKS.items() if check.writes} <= skipped
-
-
-def test_a_state_that_the_mirror_has_since_the_charge_before_need_not_be_pushed_again() -> None:
-    told: list[str] = []
-
-    def while_it_is_news(message: Message) -> list[Message]:
-        """Between the charges the EVSE is free for too short a time to be told of."""
-        known = "CHARGING" in told
-        if message.kind == "locations":
-            told.append(str(message.body.get("status")))
-        return [] if known and message.kind == "locations" else [message]
-
-    with ScriptedCpo(sendings=[while_it_is_news]) as cpo:
-        results = check_peer(cpo, "charge-21")
-
-    assert told.count("CHARGING") == len(VERSIONS)
-    assert [result.outcome for result in results] == [Outcome.PASS] * len(VERSIONS)
-
-
-def test_an_older_state_that_is_told_once_more_spoils_the_mirror() -> None:
-    told: list[str] = []
-
-    def whole_locations_later(message: Message) -> list[Message]:
-        """The second charge is told of by whole Locations alone, which still say AVAILABLE."""
-        known = "CHARGING" in told
-        if message.kind == "locations":
-            told.append(str(message.body.get("status")))
-        return [] if known and message.kind == "locations" and message.method == "PATCH" else [message]
-
-    with ScriptedCpo(sendings=[whole_locations_later]) as cpo:
-        results = check_peer(cpo, "charge-21")
-
-    assert [result.outcome for result in results] == [Outcome.PASS, Outcome.WARN]
 
 
 def test_without_a_free_connector_the_charge_is_skipped_with_its_reason() -> None:

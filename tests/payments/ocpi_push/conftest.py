@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from payments import outbox
+from payments import lanes, outbox
 from payments.ocpi.push import tasks  # noqa: F401  (registers the carriers, as the worker does)
 from tests.builders import Cast
 from tests.payments.ocpi_push.carried import Carried
@@ -22,7 +22,7 @@ def ptp(cast: Cast) -> Iterator[Platform]:
 def carried(monkeypatch: pytest.MonkeyPatch) -> Carried:
     """A carrier of the topics `first` and `second`, which goes after `first`."""
     monkeypatch.setattr(outbox, "_carriers", {})
-    monkeypatch.setattr(outbox, "_earlier", {})
+    monkeypatch.setattr(lanes, "_earlier", {})
     carrier = Carried()
     outbox.register("first", carrier)
     outbox.register("second", carrier, after=("first",))

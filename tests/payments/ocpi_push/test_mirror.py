@@ -204,8 +204,8 @@ def test_wake_ups_in_a_row_are_one_look(ptp: Platform) -> None:
     assert watch.look(now) == 2
     OutboxMessage.objects.all().delete()
 
-    assert watch.look(now + timedelta(milliseconds=900)) == 0
-    assert watch.look(now + timedelta(milliseconds=1100)) == 2
+    assert watch.look(now + 0.9 * watch.PAUSE) == 0
+    assert watch.look(now + 1.1 * watch.PAUSE) == 2
 
 
 def test_a_platform_that_is_down_is_not_told_more(ptp: Platform) -> None:

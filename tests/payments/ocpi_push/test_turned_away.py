@@ -1,22 +1,27 @@
 """What finds its PTP busy, or looks again too soon, comes up by itself and not with the next sweep."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
 from django.utils import timezone
 
 from chargers.facts import EvseStatus
 from chargers.models import EVSE
 from chargers.signals import evse_status_changed
-from payments import outbox, receivers
+from payments import outbox
 from payments.models import OutboxMessage
 from payments.ocpi.push import locations, remembered, watch
 from payments.outbox import CALLS_PER_PTP, DELIVER_TASK, Delivery
 from tests import builders
 from tests.payments.ocpi_push.carried import DOWN, FAULTY, NOW, REFUSED, YES, Carried, tell
-from tests.payments.ocpi_push.platform import Platform
+from tests.payments.ocpi_push.platform import Platform, registered
 
 pytestmark = pytest.mark.django_db
+
+
+BOOKED = (watch.TASK, watch.BOOKED_AHEAD.total_seconds())
 
 
 class Woken(list[tuple[object, ...]]):
@@ -33,6 +38,13 @@ def woken(monkeypatch: pytest.MonkeyPatch) -> Woken:
     monkeypatch.setattr(outbox, "wake", hints)
     monkeypatch.setattr(watch, "wake", hints)
     return hints
+
+
+@pytest.fixture
+def _nothing_booked() -> Iterator[None]:
+    cache.delete(watch._BOOKED)
+    yield
+    cache.delete(watch._BOOKED)
 
 
 class TestMessages:
@@ -52,6 +64,25 @@ class TestMessages:
         outbox.deliver(first.pk, now=NOW)
 
         assert woken == [(DELIVER_TASK, str(third.pk))]
+
+    def test_as_many_are_woken_as_calls_may_be_made(self, carried: Carried, woken: Woken) -> None:
+        ptp = builders.ptp()
+        messages = [tell(ptp, "first", str(n)) for n in range(CALLS_PER_PTP + 2)]
+        woken.clear()
+
+        outbox.deliver(messages[-1].pk, now=NOW)
+
+        assert woken == [(DELIVER_TASK, str(message.pk)) for message in messages[:CALLS_PER_PTP]]
+
+    def test_a_ptp_that_asks_for_peace_gets_it(self, carried: Carried, woken: Woken) -> None:
+        ptp = builders.ptp()
+        first, _ = tell(ptp, "first", "1"), tell(ptp, "first", "2")
+        woken.clear()
+        carried.answers = [Delivery(delivered=False, error="HTTP 429", retry_after_seconds=30.0)]
+
+        outbox.deliver(first.pk, now=NOW)
+
+        assert woken == []
 
     def test_a_call_that_reached_nobody_wakes_nothing(self, carried: Carried, woken: Woken) -> None:
         ptp = builders.ptp()
@@ -80,35 +111,49 @@ class TestMessages:
         assert woken == []
 
 
+@pytest.mark.usefixtures("_nothing_booked")
 class TestLooks:
-    def test_a_change_just_after_a_look_is_looked_for_once_the_pause_is_over(
-        self, ptp: Platform, woken: Woken
-    ) -> None:
+    def test_many_changes_book_one_look_that_comes_after_them(self, woken: Woken) -> None:
+        for _ in range(100):
+            watch.look_soon()
+
+        assert woken == [BOOKED]
+        cache.delete(watch._BOOKED)  # its second is over
+        watch.look_soon()
+        assert woken == [BOOKED, BOOKED]
+
+    def test_a_change_just_after_a_look_is_looked_for_later(self, ptp: Platform, woken: Woken) -> None:
         now = timezone.now()
         watch.look(now)
         remembered.note(ptp.connection, remembered.Kind.SITE, str(ptp.cast.site.pk), {}, now=now)
-        woken.clear()
         EVSE.objects.filter(pk=ptp.cast.evse.pk).update(status=EvseStatus.CHARGING, status_at=now)
-
-        for milliseconds in (100, 200, 300):
-            assert watch.look(now + timedelta(milliseconds=milliseconds)) == 0
-
-        assert woken == [(watch.TASK, watch.PAUSE.total_seconds())]
         OutboxMessage.objects.all().delete()
-        watch.look(now + timedelta(milliseconds=1100))
+        woken.clear()
+
+        assert watch.look(now + watch.PAUSE / 2) == 0
+        assert woken == [BOOKED]
+
+        watch.look(now + watch.BOOKED_AHEAD)
         assert OutboxMessage.objects.filter(topic=locations.TOPIC).exists()
 
-    def test_a_look_that_comes_in_time_books_none(self, ptp: Platform, woken: Woken) -> None:
+    def test_looks_come_to_an_end_however_many_platforms_there_are(self, ptp: Platform, woken: Woken) -> None:
+        for _ in range(3):
+            registered(builders.cast(), version="2.3.0", endpoints={})
         now = timezone.now()
+        at, looks = 0.0, [0.0, 0.0]  # seconds: two workers at the same time, and what is booked then
+        for done in range(20):
+            if done == len(looks):
+                break
+            if looks[done] > at:
+                cache.delete(watch._BOOKED)  # its second is over
+            at = looks[done]
+            woken.clear()
+            watch.look(now + timedelta(seconds=at))
+            looks += [at + watch.BOOKED_AHEAD.total_seconds() for hint in woken if hint == BOOKED]
 
-        watch.look(now)
-        watch.look(now + watch.PAUSE)
+        assert looks == [0.0, 0.0, 1.0]
 
-        assert (watch.TASK, watch.PAUSE.total_seconds()) not in woken
-
-    def test_another_state_of_an_evse_wakes_one(self, woken: Woken, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(receivers, "wake", woken)
-
+    def test_another_state_of_an_evse_books_one(self, woken: Woken) -> None:
         evse_status_changed.send(None, evse_pk=1)
 
-        assert woken == [(watch.TASK,)]
+        assert woken == [BOOKED]
