@@ -135,4 +135,4 @@ def test_a_later_wake_up_comes_later(
         wakeups._send("tests.take_a_second", (str(later),), 2.0)
 
     assert seen(later.exists)
-    assert later.stat().st_mtime >= sent_at + 2
+    assert later.stat().st_mtime >= sent_at + 1.9  # files are stamped by a coarser clock
