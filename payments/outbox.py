@@ -38,6 +38,7 @@ PROBES_LOOKED_AT = 20  # messages that may have been taken meanwhile, before a p
 # What a proxy says when nobody is behind it. A 500 is not among them: it may be about this one message, and a
 # message that its peer chokes on must not make the peer look down.
 NOBODY_THERE = frozenset({502, 503, 504})
+TOO_MANY = 429  # calls: it wants peace, also where it does not say for how long
 
 DELIVER_TASK = "payments.tasks.deliver_one"
 SWEEP_TASK = "payments.tasks.deliver_due"
@@ -68,11 +69,18 @@ def nothing_to_tell(why: str) -> Delivery:
     return Delivery(delivered=True, error=why, called=False)
 
 
-def not_taken(error: str, http_status: int, *, faulty: bool = False) -> Delivery:
+def not_taken(
+    error: str, http_status: int, *, faulty: bool = False, retry_after_seconds: float = 0.0
+) -> Delivery:
     """The peer answered, and not with a yes. From HTTP 500 on, and where `faulty`, it is the peer that failed."""
     nobody = http_status in NOBODY_THERE
-    failed = not nobody and (faulty or http_status >= 500)
-    return Delivery(delivered=False, error=error[:300], unreachable=nobody, faulty=failed)
+    return Delivery(
+        delivered=False,
+        error=error[:300],
+        unreachable=nobody,
+        faulty=not nobody and (faulty or http_status >= 500),
+        retry_after_seconds=max(retry_after_seconds, 1.0 if http_status == TOO_MANY else 0.0),
+    )
 
 
 Carrier = Callable[[OutboxMessage], Delivery]
@@ -159,7 +167,8 @@ def deliver(message_id: uuid.UUID, *, now: datetime, probing: bool = False) -> b
     failpoint("F22_delivery_after_tx")
     _note_peer(message, result, after)
     if not result.unreachable and not result.retry_after_seconds:
-        _wake_next(message.ptp_id, after)
+        # As late as it is: what was told meanwhile is due, too.
+        _wake_next(message.ptp_id, now + timedelta(seconds=time.monotonic() - began))
     return result.delivered
 
 
@@ -204,6 +213,10 @@ def _claim(message_id: uuid.UUID, now: datetime, *, probing: bool = False) -> Ou
     if not won:
         if asks:
             circuit.give_probe_back(message.ptp_id, now=now)
+        return None
+    if not asks and _calls_to(message.ptp_id, now) > CALLS_PER_PTP:
+        # Others counted at the same moment; the end of their calls wakes it.
+        OutboxMessage.objects.filter(pk=message.pk).update(claimed_until=message.claimed_until)
         return None
     message.repeated, message.probes = bool(message.last_error or message.claimed_until), asks
     return message
@@ -325,7 +338,7 @@ def _wake_next(ptp_id: int, now: datetime) -> None:
     """A call ended: a message that found its PTP busy, such as the third of a tap, need not wait for the sweep."""
     waiting = _due(now).filter(ptp=ptp_id).order_by("next_attempt_at", "created_at")
     if heads := list(waiting.values_list("pk", flat=True)[:CALLS_PER_PTP]):
-        for pk in heads[: CALLS_PER_PTP - _calls_to(ptp_id, now)]:
+        for pk in heads[: max(CALLS_PER_PTP - _calls_to(ptp_id, now), 0)]:
             wake(DELIVER_TASK, str(pk))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from payments.conformance.mirror import Mirror
 from payments.conformance.registry import VERSIONS
@@ -56,9 +56,10 @@ class Delivery:
         return self.request.body
 
     @property
-    def key(self) -> str:
-        """The object's path behind the module."""
-        return self.request.path.split(f"/{self.kind}/", 1)[-1].strip("/")
+    def ids(self) -> tuple[str, ...]:
+        """The object's path behind the module, segment by segment: owner, id, and what is below."""
+        segments = self.request.path.split(f"/{self.kind}/", 1)[-1].strip("/").split("/")
+        return tuple(unquote(segment) for segment in segments)
 
     def __str__(self) -> str:
         return f"{self.method} {self.request.path} (we answered HTTP {self.http_status})"
@@ -129,12 +130,13 @@ class PtpSide:
         """Return a fresh URL for one CommandResult."""
         return f"{self.base}/ocpi/ptp/commands/{command}/{secrets.token_hex(8)}"
 
-    def mirrored(self, version: str, location: dict[str, Any]) -> Any:
+    def mirrored(self, version: str, location: dict[str, Any]) -> dict[str, Any] | None:
         """Return a Location as the CPO's pushes have it; one that was never pushed, as it was read."""
         path = self._location_path(version, location)
         if self.mirror.get(path) is None:
             self.mirror.put(path, location)
-        return self.mirror.get(path)
+        known = self.mirror.get(path)
+        return known if isinstance(known, dict) else None
 
     def mark(self) -> int:
         """Return a place in the journal, for `since`."""
@@ -249,7 +251,7 @@ class PtpSide:
 
     def _take_cdr(self, asked: Request) -> Reply:
         name = str(asked.body.get("id", "")) if isinstance(asked.body, dict) else ""
-        place = f"{_place(asked.path)}/{name}"
+        place = f"{_place(asked.path)}/{quote(name, safe='')}"
         self.mirror.put(place, asked.body)
         return Reply(http_status=201, headers={"Location": self.base + place})
 

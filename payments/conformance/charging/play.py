@@ -55,8 +55,8 @@ def _play(bench: Bench) -> Charge:
 
 def _started(bench: Bench, target: Target) -> Charge:
     before = _location(bench, target)
-    if before is not None:  # a provider reads what is not pushed; the pushes change it
-        bench.ptp.mirrored(bench.version, before)
+    # A provider reads what was not pushed; the pushes change it.
+    mirrored = bench.ptp.mirrored(bench.version, before) if before is not None else None
     reference, mark = bodies.new_id(), bench.ptp.mark()
     bench.ptp.refuse_next["POST cdrs"] = 1
     body = bodies.start_session(
@@ -68,7 +68,7 @@ def _started(bench: Bench, target: Target) -> Charge:
     )
     start = Command(body, bench.call("POST", "commands", "/START_SESSION", body=body))
     start.answered_at = time.monotonic()
-    return Charge(target, reference, start, mark, before=before)
+    return Charge(target, reference, start, mark, before=before, mirrored_before=mirrored)
 
 
 def _go_on(bench: Bench, found: Charge) -> None:
@@ -115,7 +115,7 @@ def _find_session(bench: Bench, found: Charge) -> None:
 
     pushed = bench.ptp.wait(names_it, mark=found.mark, seconds=bench.options.patience_seconds)
     if pushed is not None:
-        found.session_id = str(pushed.body.get("id") or pushed.key.split("/")[-1])
+        found.session_id = str(pushed.body.get("id") or pushed.ids[-1])
         return
     listed = _listed(bench, "sessions", found.reference)
     found.session_id = str(listed[0].get("id")) if listed else ""
@@ -159,7 +159,19 @@ def _watch(bench: Bench, found: Charge) -> None:
     found.busy = _location(bench, found.target)
     time.sleep(bench.options.charge_seconds / 2)
     if found.before is not None:
-        found.mirrored = bench.ptp.mirrored(bench.version, found.before)
+        found.mirrored = _busy_mirror(bench, found.target, found.before)
+
+
+def _busy_mirror(bench: Bench, target: Target, location: dict[str, Any]) -> dict[str, Any] | None:
+    """The mirrored Location once it says that the EVSE charges; as it is when that takes too long."""
+    until = time.monotonic() + bench.options.patience_seconds
+    while True:
+        mark = bench.ptp.mark()
+        mirrored = bench.ptp.mirrored(bench.version, location)
+        left = until - time.monotonic()
+        if target.status_in(mirrored) == "CHARGING" or left <= 0:
+            return mirrored
+        bench.ptp.wait(lambda d: d.kind == "locations", mark=mark, seconds=left)
 
 
 def _stop(bench: Bench, found: Charge) -> None:

@@ -50,7 +50,8 @@ class Charge:
     session_id: str = ""
     busy: dict[str, Any] | None = None  # the location while charging
     before: dict[str, Any] | None = None  # the location before
-    mirrored: dict[str, Any] | None = None  # the location while charging, as the pushes had it
+    mirrored_before: dict[str, Any] | None = None  # the location as the pushes had it when we started
+    mirrored: dict[str, Any] | None = None  # the same while charging
     stop: Command | None = None
     late_stop: Command | None = None  # STOP_SESSION once more, when all is over
     listed_sessions: list[dict[str, Any]] = field(default_factory=list)  # of GET sessions, for this reference
@@ -118,4 +119,4 @@ class Charge:
         body = push.body if isinstance(push.body, dict) else {}
         if body.get("authorization_reference") == self.reference:
             return True
-        return bool(self.session_id) and push.key.split("/")[-1].lower() == self.session_id.lower()
+        return bool(self.session_id) and push.ids[-1].lower() == self.session_id.lower()

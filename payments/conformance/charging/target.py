@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from payments.conformance.bench import Bench
 from payments.conformance.expectations import accepted_list
+from payments.conformance.mirror import item_of
 from payments.conformance.registry import V221
 from payments.conformance.rules.money import gross
 from payments.conformance.verdicts import Untried
@@ -33,6 +34,11 @@ class Target:
     def where(self) -> dict[str, str]:
         """As a StartSession says it, without the location."""
         return {"evse_uid": self.evse_uid, "connector_id": self.connector_id}
+
+    def status_in(self, location: dict[str, Any] | None) -> str:
+        """What a Location says of the EVSE; empty where it does not know it."""
+        evse = item_of(location, "evses", "uid", self.evse_uid)
+        return str(evse.get("status", "")) if isinstance(evse, dict) else ""
 
     def __str__(self) -> str:
         return f"{self.location_id}/{self.evse_uid}/{self.connector_id} ({self.status})"

@@ -108,11 +108,11 @@ def paths_agree_with_bodies(bench: Bench) -> None:
     """{country_code}/{party_id}/{id} of what is PUT."""
     wrong = []
     for d in _heard(bench, "locations", "tariffs", "sessions"):
-        parts, body = d.key.split("/"), d.body
-        if d.method != "PUT" or len(parts) != 3 or not isinstance(body, dict):
+        body = d.body
+        if d.method != "PUT" or len(d.ids) != 3 or not isinstance(body, dict):
             continue
         told = [str(body.get(name)) for name in ("country_code", "party_id", "id")]
-        if [p.lower() for p in parts] != [t.lower() for t in told]:
+        if [part.lower() for part in d.ids] != [t.lower() for t in told]:
             wrong.append(f"{d}: the body says {'/'.join(told)}")
     expect_none(wrong)
 
@@ -137,8 +137,8 @@ def pushed_objects_are_well_formed(bench: Bench) -> str:
     wrong = [
         line
         for d in puts
-        if (kind := rules.get((d.kind, len(d.key.split("/"))))) is not None
-        for line in faults(kind, [(f"{d.kind}/{d.key}", d.body)], *aspects)
+        if (kind := rules.get((d.kind, len(d.ids)))) is not None
+        for line in faults(kind, [("/".join((d.kind, *d.ids)), d.body)], *aspects)
     ]
     expect_none(wrong)
     return f"{len(puts)} PUT"

@@ -57,6 +57,12 @@ def take_turn(connection: OcpiConnection, act: str, *, every: timedelta, now: da
     return first or bool(waited.update(pushed_at=now))
 
 
+def turn_taken_at(connection: OcpiConnection, act: str) -> datetime | None:
+    """When this act was last begun, None where it never was."""
+    turns = OcpiPush.objects.filter(connection=connection, kind=Kind.LOOK, subject=act)
+    return turns.values_list("pushed_at", flat=True).first()
+
+
 def give_turn_back(connection: OcpiConnection, act: str) -> None:
     """The act was begun and is not over: it may be done again at once."""
     OcpiPush.objects.filter(connection=connection, kind=Kind.LOOK, subject=act).delete()

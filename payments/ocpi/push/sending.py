@@ -5,6 +5,8 @@ A platform without the receiver of a module is not told: it polls.
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from functools import wraps
 from typing import Any, Final
 from urllib.parse import quote
@@ -17,7 +19,7 @@ from payments.ocpi.dialects import Version
 from payments.ocpi.push import client, remembered
 from payments.ocpi.push.client import Answer, BadAnswer, Refused, Unreachable
 from payments.ocpi.push.remembered import Kind
-from payments.outbox import Carrier, Delivery, not_taken
+from payments.outbox import TOO_MANY, Carrier, Delivery, not_taken
 
 Act = Callable[[OutboxMessage, OcpiConnection], Delivery]
 
@@ -26,7 +28,6 @@ REFUSALS: Final = 5  # a platform that learns of the Location or the Session a m
 # our token (401, 403), has no time (408, 425, 429) or failed (5xx) may take the same message later.
 _TO_THE_MESSAGE: Final = frozenset({400, 404, 405, 409, 422})
 _TO_OUR_TOKEN: Final = frozenset({401, 403})
-_TOO_MANY: Final = 429
 
 
 class Failed(Exception):
@@ -82,7 +83,7 @@ def call(
     except Refused as error:
         raise Failed(Delivery(delivered=False, error=str(error), called=False)) from error
     except BadAnswer as error:
-        delivery = not_taken(str(error), error.http_status, faulty=error.http_status != _TOO_MANY)
+        delivery = not_taken(str(error), error.http_status, faulty=error.http_status != TOO_MANY)
         raise Failed(delivery, http_status=error.http_status) from error
 
 
@@ -92,8 +93,8 @@ def outcome(answer: Answer) -> Delivery:
         return Delivery(delivered=True)
     # Where our token is no good nothing gets through, so it is probed; one that is busy is not.
     faulty = answer.ocpi_status // 1000 == 3 or answer.http_status in _TO_OUR_TOKEN
-    delivery = not_taken(str(answer), answer.http_status, faulty=faulty)
-    return replace(delivery, retry_after_seconds=_retry_after_seconds(answer))
+    peace = retry_after_seconds(answer.headers.get("Retry-After", ""), now=timezone.now())
+    return not_taken(str(answer), answer.http_status, faulty=faulty, retry_after_seconds=peace)
 
 
 def outcome_within(
@@ -119,10 +120,16 @@ def _count_of(message: OutboxMessage) -> str:
     return f"refused:{message.pk}"
 
 
-def _retry_after_seconds(answer: Answer) -> float:
-    """How long the platform asks us to wait, 0 where it does not (RFC 9110, Retry-After; its dates are not read)."""
-    said = answer.headers.get("Retry-After", "").strip()
-    return float(said) if said.isascii() and said.isdigit() and len(said) < 10 else 0.0
+def retry_after_seconds(said: str, *, now: datetime) -> float:
+    """How long the platform asks us to wait, 0 where it does not (RFC 9110, Retry-After: seconds, or a date)."""
+    said = said.strip()
+    if said.isascii() and said.isdigit() and len(said) < 10:
+        return float(said)
+    try:
+        until = parsedate_to_datetime(said)
+        return max((until - now).total_seconds(), 0.0) if until.tzinfo else 0.0
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def refused(answer: Answer) -> bool:

@@ -37,7 +37,9 @@ Item = tuple[str, str]  # a topic of the outbox and its subject
 
 MOST_WAITING: Final = 20  # messages of this room per platform
 PAUSE: Final = timedelta(seconds=0.5)  # at least, between looks at the changes of one platform
-BOOKED_AHEAD: Final = timedelta(seconds=1)  # of a look that a change asks for: one for all changes until then
+# Of a look that a change asks for: one for all changes until then. At least a second, which is what Redis counts in.
+BOOKED_AHEAD: Final = timedelta(seconds=1)
+MARGIN: Final = timedelta(seconds=0.25)  # for a worker whose clock is ahead of ours
 LOOK_BACK: Final = timedelta(minutes=2)  # longer than any transaction, and than a few lost sweeps
 # How often everything is compared: a tariff that begins or ends changes Locations without touching a row.
 LOOK_AT_ALL: Final = timedelta(minutes=10)
@@ -51,7 +53,7 @@ def look_soon() -> None:
     A thousand chargers that come back at once ask for one look, not for a thousand.
     """
     if cache.add(_BOOKED, True, timeout=BOOKED_AHEAD.total_seconds()):
-        wake(TASK, in_seconds=BOOKED_AHEAD.total_seconds())
+        wake(TASK, in_seconds=(BOOKED_AHEAD + MARGIN).total_seconds())
 
 
 def look(now: datetime) -> int:
@@ -61,10 +63,14 @@ def look(now: datetime) -> int:
     for connection in registered.exclude(version=""):
         if circuit.is_open(connection.ptp):
             continue
+        looked_at = remembered.turn_taken_at(connection, "look")
         if not remembered.take_turn(connection, "look", every=PAUSE, now=now):
             refused = True
             continue
         try:
+            if looked_at is not None and now - looked_at > LOOK_BACK - PAUSE:
+                # It was down, or all workers were: what changed lately is not all that changed.
+                remembered.give_turn_back(connection, "all")
             _welcome(connection, now=now)
             told += look_for(connection, now=now)
         except Exception:
@@ -105,6 +111,8 @@ def look_for(connection: OcpiConnection, *, now: datetime) -> int:
     told = waiting.chosen(fresh, room)
     for topic, subject in told:
         outbox.tell(ptp=connection.ptp, topic=topic, subject=subject, lane=locations.LANE, now=now)
+    if waiting.on_the_wire.intersection(changed):
+        look_soon()  # at what changed since it was rendered
     if not set(changed) - waiting.held - waiting.refused <= set(told):
         remembered.give_turn_back(connection, "all")
     return len(told)
@@ -116,14 +124,15 @@ class _Waiting:
 
     Messages that the platform refuses for long come up once an hour, perhaps for ever, and many of them must keep
     nothing waiting that is well: neither `number`, which is how much of MOST_WAITING is taken, nor `on_its_way`
-    counts them. `held` is not told again now: that would only undo how long it has waited. `refused` was given
-    up at least once.
+    counts them. `held` is not told again now: that would only undo how long it has waited; of that, a worker has
+    what is `on_the_wire`. `refused` was given up at least once.
     """
 
     number: int
     on_its_way: bool
     held: frozenset[Item]
     refused: frozenset[Item]
+    on_the_wire: frozenset[Item]
 
     def without(self, *found: Iterable[Item]) -> list[Item]:
         """Return what may be told now, in the order found, and last what was given up before."""
@@ -145,20 +154,23 @@ def _waiting(connection: OcpiConnection, *, now: datetime) -> _Waiting:
         state__in=(OutboxMessage.State.DUE, OutboxMessage.State.GIVEN_UP),
         topic__in=(tariffs.TOPIC, locations.TOPIC),
     )
-    columns = rows.values_list("topic", "subject", "state", "attempts", "next_attempt_at", "created_at")
-    number, on_its_way, held, refused = 0, False, set(), set()
-    for topic, subject, state, attempts, next_attempt_at, created_at in columns:
+    number, on_its_way, held, refused, on_the_wire = 0, False, set(), set(), set()
+    for topic, subject, state, attempts, next_attempt_at, created_at, claimed_until in rows.values_list(
+        "topic", "subject", "state", "attempts", "next_attempt_at", "created_at", "claimed_until"
+    ):
         if state == OutboxMessage.State.DUE:
             # `outbox.hurry` gives what was refused for long one more attempt before those behind it.
             number += attempts < PATIENCE - 1
             on_its_way = on_its_way or attempts < PATIENCE
             held.add((topic, subject))
+            if claimed_until is not None and claimed_until > now:
+                on_the_wire.add((topic, subject))
             continue
         refused.add((topic, subject))
         # A platform that registered since has said nothing to it.
         if next_attempt_at > now and created_at >= (connection.registered_at or created_at):
             held.add((topic, subject))
-    return _Waiting(number, on_its_way, frozenset(held), frozenset(refused))
+    return _Waiting(number, on_its_way, frozenset(held), frozenset(refused), frozenset(on_the_wire))
 
 
 def _tariffs(connection: OcpiConnection, parties: frozenset[Party], *, now: datetime) -> Iterable[Item]:

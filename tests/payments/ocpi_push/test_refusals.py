@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from email.utils import format_datetime
 
 import pytest
 from django.utils import timezone
@@ -158,7 +159,19 @@ def test_what_was_refused_and_arrived_leaves_no_count(ptp: Platform) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "least"), [("120", 120), ("999999", 3600), ("0", 0), ("-5", 0), ("soon", 0), ("1" * 400, 0)]
+    ("header", "least"),
+    [
+        ("120", 120),
+        ("999999", 3600),
+        (format_datetime(timezone.now() + timedelta(hours=2), usegmt=False), 3600),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
+        ("Wed, 21 Oct 99999 07:28:00 GMT", 0),
+        ("Wed, 21 Oct 2099 07:28:00", 0),  # of no zone
+        ("0", 0),
+        ("-5", 0),
+        ("soon", 0),
+        ("1" * 400, 0),
+    ],
 )
 def test_a_platform_says_how_long_to_wait(ptp: Platform, header: str, least: int) -> None:
     topic, subject = a_cdr(ptp)

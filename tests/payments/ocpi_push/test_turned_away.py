@@ -1,7 +1,7 @@
 """What finds its PTP busy, or looks again too soon, comes up by itself and not with the next sweep."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.core.cache import cache
@@ -21,7 +21,8 @@ from tests.payments.ocpi_push.platform import Platform, registered
 pytestmark = pytest.mark.django_db
 
 
-BOOKED = (watch.TASK, watch.BOOKED_AHEAD.total_seconds())
+BOOKED_SECONDS = (watch.BOOKED_AHEAD + watch.MARGIN).total_seconds()
+BOOKED = (watch.TASK, BOOKED_SECONDS)
 
 
 class Woken(list[tuple[object, ...]]):
@@ -78,11 +79,33 @@ class TestMessages:
         ptp = builders.ptp()
         first, _ = tell(ptp, "first", "1"), tell(ptp, "first", "2")
         woken.clear()
-        carried.answers = [Delivery(delivered=False, error="HTTP 429", retry_after_seconds=30.0)]
+        carried.answers = [outbox.not_taken("HTTP 429", 429)]
 
         outbox.deliver(first.pk, now=NOW)
 
         assert woken == []
+
+    def test_of_those_that_counted_at_the_same_moment_no_more_call_than_may(
+        self, carried: Carried, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ptp = builders.ptp()
+        messages = [tell(ptp, "first", str(n)) for n in range(CALLS_PER_PTP + 1)]
+        in_calls = OutboxMessage.objects.filter(pk__in=[message.pk for message in messages[1:]])
+        counted = outbox._calls_to
+
+        def counts_before_the_others(ptp_id: int, now: datetime) -> int:
+            calls = counted(ptp_id, now)
+            in_calls.update(claimed_until=NOW + timedelta(seconds=outbox.CLAIM_SECONDS))
+            return calls
+
+        monkeypatch.setattr(outbox, "_calls_to", counts_before_the_others)
+
+        assert not outbox.deliver(messages[0].pk, now=NOW)
+
+        assert carried.sent == []
+        in_calls.update(claimed_until=None)
+        monkeypatch.setattr(outbox, "_calls_to", counted)
+        assert outbox.deliver(messages[0].pk, now=NOW)
 
     def test_a_call_that_reached_nobody_wakes_nothing(self, carried: Carried, woken: Woken) -> None:
         ptp = builders.ptp()
@@ -136,6 +159,37 @@ class TestLooks:
         watch.look(now + watch.BOOKED_AHEAD)
         assert OutboxMessage.objects.filter(topic=locations.TOPIC).exists()
 
+    def test_what_changes_while_its_site_is_on_the_wire_is_looked_for_afterwards(
+        self, ptp: Platform, woken: Woken
+    ) -> None:
+        now = timezone.now()
+        watch.look(now)
+        message = OutboxMessage.objects.get(topic=locations.TOPIC)
+        remembered.note(ptp.connection, remembered.Kind.SITE, message.subject, {}, now=now)
+        EVSE.objects.filter(pk=ptp.cast.evse.pk).update(status=EvseStatus.CHARGING, status_at=now)
+        woken.clear()
+
+        watch.look(now + timedelta(seconds=1))
+        assert woken == []  # it waits, and will be rendered with what there is then
+        OutboxMessage.objects.filter(pk=message.pk).update(claimed_until=now + timedelta(seconds=10))
+        watch.look(now + timedelta(seconds=2))
+
+        assert woken == [BOOKED]
+
+    @pytest.mark.parametrize(("away", "found"), [(timedelta(minutes=1), False), (timedelta(minutes=5), True)])
+    def test_after_an_absence_all_sites_are_compared(
+        self, ptp: Platform, woken: Woken, away: timedelta, found: bool
+    ) -> None:
+        now = timezone.now() + timedelta(hours=1)  # all there is was made long ago
+        watch.look(now)
+        site = str(ptp.cast.site.pk)
+        remembered.note(ptp.connection, remembered.Kind.SITE, site, {"shape": "", "evses": {}}, now=now)
+        OutboxMessage.objects.all().delete()
+
+        watch.look(now + away)
+
+        assert OutboxMessage.objects.filter(topic=locations.TOPIC).exists() is found
+
     def test_looks_come_to_an_end_however_many_platforms_there_are(self, ptp: Platform, woken: Woken) -> None:
         for _ in range(3):
             registered(builders.cast(), version="2.3.0", endpoints={})
@@ -149,9 +203,9 @@ class TestLooks:
             at = looks[done]
             woken.clear()
             watch.look(now + timedelta(seconds=at))
-            looks += [at + watch.BOOKED_AHEAD.total_seconds() for hint in woken if hint == BOOKED]
+            looks += [at + BOOKED_SECONDS for hint in woken if hint == BOOKED]
 
-        assert looks == [0.0, 0.0, 1.0]
+        assert looks == [0.0, 0.0, BOOKED_SECONDS]
 
     def test_another_state_of_an_evse_books_one(self, woken: Woken) -> None:
         evse_status_changed.send(None, evse_pk=1)
