@@ -7,7 +7,7 @@ from emabler.celery import _plan_sweeps
 
 
 def test_no_sweep_is_worked_on_after_the_next_one_is_due(caplog: pytest.LogCaptureFixture) -> None:
-    fresh = Celery("fresh")
+    fresh = Celery("fresh", set_as_current=False)
     fresh.on_configure.connect(_plan_sweeps)
 
     planned = fresh.conf.beat_schedule.values()

@@ -34,6 +34,7 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedWorker]:
     begun.clear()
     release.clear()
     app.finalize()
+    monkeypatch.setattr(wakeups, "_silent_until", 0.0)
     app.control.purge()  # what thousands of tests before have woken in this process
     monkeypatch.setattr(app.conf, "beat_schedule", {})  # the sweeps have tests of their own
     running = EmbeddedWorker()

@@ -56,7 +56,7 @@ def running_worker(env: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def send(redis: Redis, sign: Path, *, task: str = "tests.take_a_second") -> None:
-    with Celery(broker=redis.url) as client:
+    with Celery(broker=redis.url, set_as_current=False) as client:
         client.send_task(task, args=[str(sign)], ignore_result=True)
 
 
@@ -109,7 +109,7 @@ def test_a_worker_keeps_its_connections_from_task_to_task_and_replaces_broken_on
 
 
 def test_sweeps_are_taken_first_and_the_pages_of_receipts_last(redis: Redis) -> None:
-    with Celery(broker=redis.url) as client:
+    with Celery(broker=redis.url, set_as_current=False) as client:
         client.conf.task_routes = settings.CELERY_TASK_ROUTES
         client.send_task("payments.tasks.draw_receipts", ignore_result=True)
         client.send_task("payments.tasks.deliver_one", ignore_result=True)
@@ -130,7 +130,7 @@ def test_a_later_wake_up_comes_later(
     assert seen(up.exists)
 
     sent_at = time.time()
-    with Celery(broker=redis.url) as client:
+    with Celery(broker=redis.url, set_as_current=False) as client:
         monkeypatch.setattr(wakeups, "current_app", client)
         wakeups._send("tests.take_a_second", (str(later),), 2.0)
 

@@ -43,7 +43,7 @@ def certificate(tmp_path):
 
 @pytest.fixture
 def port(certificate):
-    """A TLS peer that answers 200 to whoever shakes hands."""
+    """A TLS peer that answers 200 to whoever shakes hands and sends `{}`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     server = socket.create_server(("127.0.0.1", 0))
@@ -56,7 +56,9 @@ def port(certificate):
                 return
             try:
                 with context.wrap_socket(line, server_side=True) as secured:
-                    secured.recv(65536)
+                    came = b""
+                    while not came.endswith(b"{}"):  # what is left unread would reset the line
+                        came += secured.recv(65536) or b"{}"
                     secured.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             except OSError:
                 line.close()
