@@ -214,7 +214,7 @@ def _claim(message_id: uuid.UUID, now: datetime, *, probing: bool = False) -> Ou
         if asks:
             circuit.give_probe_back(message.ptp_id, now=now)
         return None
-    if not asks and _calls_to(message.ptp_id, now) > CALLS_PER_PTP:
+    if not asks and _came_too_late(message, now):
         # Others counted at the same moment; the end of their calls wakes it.
         OutboxMessage.objects.filter(pk=message.pk).update(claimed_until=message.claimed_until)
         return None
@@ -233,7 +233,18 @@ def _due(now: datetime) -> QuerySet[OutboxMessage]:
 
 
 def _calls_to(ptp_id: int, now: datetime) -> int:
-    return OutboxMessage.objects.filter(ptp=ptp_id, state=_DUE, claimed_until__gt=now).count()
+    return _claimed(ptp_id, now).count()
+
+
+def _claimed(ptp_id: int, now: datetime) -> QuerySet[OutboxMessage]:
+    return OutboxMessage.objects.filter(ptp=ptp_id, state=_DUE, claimed_until__gt=now)
+
+
+def _came_too_late(message: OutboxMessage, now: datetime) -> bool:
+    """Whether as many as may call were claimed before this one. Of those that claim together some always call."""
+    until = now + timedelta(seconds=CLAIM_SECONDS)
+    earlier = Q(claimed_until__lt=until) | Q(claimed_until=until, pk__lt=message.pk)
+    return _claimed(message.ptp_id, now).filter(earlier).count() >= CALLS_PER_PTP
 
 
 # --- All that is due ------------------------------------------------------------------------------

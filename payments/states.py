@@ -97,10 +97,8 @@ def _with_what_waits(before: Account, after: Account, event: Event) -> Account:
     covered = before.review in _LASTING and after.review not in (None, before.review)
     if covered and before.review is not None and not isinstance(event, ReviewClosed):
         waits.insert(0, before.review)
-    if isinstance(event, CaptureAccepted):
-        waits = [
-            doubt for doubt in waits if doubt is not Review.FILE_DIFFERS
-        ]  # what was captured is known now
+    if isinstance(event, CaptureAccepted):  # what was captured is known now
+        waits = [doubt for doubt in waits if doubt is not Review.FILE_DIFFERS]
     waits = [doubt for doubt in dict.fromkeys(waits) if doubt is not after.review]
     asked = after.review or (waits.pop(0) if waits else None)
     return replace(after, review=asked, reviews_after=tuple(waits))

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payments", "0016_reviews_after"),
+        ("payments", "0016_review_after"),
         ("tariffs", "0001_initial"),
     ]
 

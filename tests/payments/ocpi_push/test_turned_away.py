@@ -1,7 +1,7 @@
 """What finds its PTP busy, or looks again too soon, comes up by itself and not with the next sweep."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from django.core.cache import cache
@@ -85,27 +85,25 @@ class TestMessages:
 
         assert woken == []
 
-    def test_of_those_that_counted_at_the_same_moment_no_more_call_than_may(
-        self, carried: Carried, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("head_start_seconds", [1, 0])
+    def test_of_those_that_counted_at_the_same_moment_as_many_call_as_may(
+        self, carried: Carried, monkeypatch: pytest.MonkeyPatch, head_start_seconds: int
     ) -> None:
+        """Each counts none, then all claim; whoever claimed first calls, and of those together some do."""
         ptp = builders.ptp()
-        messages = [tell(ptp, "first", str(n)) for n in range(CALLS_PER_PTP + 1)]
-        in_calls = OutboxMessage.objects.filter(pk__in=[message.pk for message in messages[1:]])
-        counted = outbox._calls_to
+        messages = sorted((tell(ptp, "first", str(n)) for n in range(CALLS_PER_PTP + 1)), key=lambda m: m.pk)
+        until = NOW + timedelta(seconds=outbox.CLAIM_SECONDS - head_start_seconds)
 
-        def counts_before_the_others(ptp_id: int, now: datetime) -> int:
-            calls = counted(ptp_id, now)
-            in_calls.update(claimed_until=NOW + timedelta(seconds=outbox.CLAIM_SECONDS))
-            return calls
+        def claimed_by_all(message: OutboxMessage) -> bool:
+            OutboxMessage.objects.exclude(pk=message.pk).update(claimed_until=until)
+            monkeypatch.setattr(outbox, "_calls_to", lambda *_: 0)
+            arrived = outbox.deliver(message.pk, now=NOW)
+            OutboxMessage.objects.update(claimed_until=None, state="DUE")
+            return arrived
 
-        monkeypatch.setattr(outbox, "_calls_to", counts_before_the_others)
+        calls = [claimed_by_all(message) for message in messages]
 
-        assert not outbox.deliver(messages[0].pk, now=NOW)
-
-        assert carried.sent == []
-        in_calls.update(claimed_until=None)
-        monkeypatch.setattr(outbox, "_calls_to", counted)
-        assert outbox.deliver(messages[0].pk, now=NOW)
+        assert calls == ([False] * len(messages) if head_start_seconds else [True, True, False])
 
     def test_a_call_that_reached_nobody_wakes_nothing(self, carried: Carried, woken: Woken) -> None:
         ptp = builders.ptp()

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('payments', '0017_tariff_news'),
+        ('payments', '0018_reviews_after'),
     ]
 
     operations = [

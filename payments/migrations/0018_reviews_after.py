@@ -2,13 +2,13 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    """One doubt that waits is a list of one."""
 
-    dependencies = [
-        ("payments", "0015_errors_in_row"),
-    ]
+    dependencies = [("payments", "0017_tariff_news")]
 
     operations = [
-        migrations.AddField(
+        migrations.RenameField("payment", "review_after", "reviews_after"),
+        migrations.AlterField(
             model_name="payment",
             name="reviews_after",
             field=models.CharField(
