@@ -19,6 +19,7 @@ from chargers.ocpp.presence import Link, fenced_station
 logger = logging.getLogger(__name__)
 
 SHORTEST_SECONDS = 0.05  # a desk that says "now" again and again must not spin the loop
+ONCE_MORE_SECONDS = 0.001  # a timer that came too early by less than the clocks tell
 LONGEST_SECONDS = 24 * 3600.0
 
 
@@ -35,11 +36,8 @@ class LookAgain:
         timer = self._timers.pop(transaction_pk, None)
         if timer is not None:
             timer.cancel()
-        if at is None:
-            return
-        delay = min(max(SHORTEST_SECONDS, (at - timezone.now()).total_seconds()), LONGEST_SECONDS)
-        loop = asyncio.get_running_loop()
-        self._timers[transaction_pk] = loop.call_later(delay, self._fire, transaction_pk)
+        if at is not None:
+            self._wait(transaction_pk, at, SHORTEST_SECONDS)
 
     def cancel(self) -> None:
         """Forget all timers."""
@@ -47,10 +45,18 @@ class LookAgain:
             timer.cancel()
         self._timers.clear()
 
-    def _fire(self, transaction_pk: int) -> None:
-        timer = self._timers.pop(transaction_pk, None)
-        if timer is not None:
-            self._spawn(self._ask(transaction_pk))
+    def _wait(self, transaction_pk: int, at: datetime, at_least_seconds: float) -> None:
+        delay = min(max(at_least_seconds, (at - timezone.now()).total_seconds()), LONGEST_SECONDS)
+        loop = asyncio.get_running_loop()
+        self._timers[transaction_pk] = loop.call_later(delay, self._fire, transaction_pk, at)
+
+    def _fire(self, transaction_pk: int, at: datetime) -> None:
+        if timezone.now() < at:
+            # The loop counts on another clock than the one that the moment is written in, and waits a day at most.
+            self._wait(transaction_pk, at, ONCE_MORE_SECONDS)
+            return
+        del self._timers[transaction_pk]
+        self._spawn(self._ask(transaction_pk))
 
     async def _ask(self, transaction_pk: int) -> None:
         next_at = await database.in_transaction(partial(_look, self._link, transaction_pk))

@@ -1,16 +1,38 @@
 """Between two samples the desk is asked again at the moment it named."""
 
-from datetime import timedelta
+import asyncio
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from chargers.models import Transaction
 from chargers.ocpp import consumer
+from chargers.ocpp.look_again import LookAgain
+from chargers.ocpp.presence import Link
 from tests.chargers.fake_desk import FakeDesk
 from tests.chargers.parts import RawCharger, connected, eventually, make_station
 
 AT = "2026-05-01T12:00:00Z"
+CLOCKS_DIFFER = timedelta(milliseconds=50)  # a clock may be set back while a test runs
+
+
+class ScriptedLoop:
+    """Keeps what is to be called later, and calls it when the test says."""
+
+    def __init__(self) -> None:
+        self.delays: list[float] = []
+        self.waiting: list[Callable[[], object]] = []
+
+    def call_later(self, delay: float, act: Callable[..., object], *args: object) -> None:
+        self.delays.append(delay)
+        self.waiting.append(lambda: act(*args))
+
+    def fire(self) -> None:
+        self.waiting.pop()()
 
 
 def start(charger: RawCharger) -> int:
@@ -35,7 +57,28 @@ def test_the_desk_is_asked_at_its_moment_and_again_as_it_says(server: str, desk:
 
     pk = Transaction.objects.get().pk
     assert [looked for looked, _ in desk.looks] == [pk, pk]
-    assert all(at >= desk.look_again_at for _, at in desk.looks)
+    assert all(at >= desk.look_again_at - CLOCKS_DIFFER for _, at in desk.looks)
+
+
+def test_a_timer_that_comes_early_waits_for_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop's clock and the calendar's run apart: the moment is the calendar's."""
+    now, moment = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 5, 1, 0, 0, 10, tzinfo=UTC)
+    calendar = iter([now, moment - timedelta(milliseconds=2), moment - timedelta(milliseconds=2), moment])
+    monkeypatch.setattr(timezone, "now", lambda: next(calendar))
+    loop = ScriptedLoop()
+    monkeypatch.setattr(asyncio, "get_running_loop", lambda: loop)
+    asked: list[Any] = []
+    timers = LookAgain(Link(station_pk=1, identity="CP1", connection_id=uuid.uuid4()), asked.append)
+
+    timers.arm(7, moment)
+    loop.fire()
+    assert asked == []
+    loop.fire()
+
+    (work,) = asked
+    work.close()
+    assert loop.delays == [10.0, 0.002]
+    assert loop.waiting == []
 
 
 def test_the_newest_sample_moves_the_moment(server: str, desk: FakeDesk) -> None:
