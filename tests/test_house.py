@@ -176,3 +176,20 @@ def test_nothing_of_one_machine_is_in_the_repository(what: str, pattern: re.Patt
                 slips.append(_say(file, number, f"{what}: {found.group()}"))
 
     assert not slips, "\n".join(slips)
+
+
+def test_tests_are_named_the_same_in_every_process() -> None:
+    """Processes that share the tests collect them at different moments, and must find the same ones."""
+    clocks = {"now", "today", "utcnow", "uuid4", "random", "monotonic"}
+    found = []
+    for file in _tracked(".py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("mark.parametrize"):
+                called = {
+                    ast.unparse(inner.func).rsplit(".")[-1]
+                    for inner in ast.walk(node)
+                    if isinstance(inner, ast.Call)
+                }
+                if called & clocks:
+                    found.append(_say(file, node.lineno, f"parametrised by {called & clocks}"))
+    assert found == []

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -165,7 +165,7 @@ def test_giving_up_needs_a_reason_and_keeps_it(operator: Client) -> None:
     [
         {"state": State.DELIVERED},
         {"state": State.GIVEN_UP},
-        {"claimed_until": timezone.now() + timedelta(days=1)},
+        {"claimed_until": datetime(2099, 1, 1, tzinfo=UTC)},
     ],
 )
 def test_what_does_not_wait_or_is_being_sent_is_not_given_up(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from email.utils import format_datetime
 
 import pytest
 from django.utils import timezone
@@ -163,7 +162,8 @@ def test_what_was_refused_and_arrived_leaves_no_count(ptp: Platform) -> None:
     [
         ("120", 120),
         ("999999", 3600),
-        (format_datetime(timezone.now() + timedelta(hours=2), usegmt=False), 3600),
+        ("Wed, 21 Oct 2099 07:28:00 GMT", 3600),
+        ("Wed, 21 Oct 2099 07:28:00 +0000", 3600),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
         ("Wed, 21 Oct 99999 07:28:00 GMT", 0),
         ("Wed, 21 Oct 2099 07:28:00", 0),  # of no zone
@@ -181,7 +181,7 @@ def test_a_platform_says_how_long_to_wait(ptp: Platform, header: str, least: int
     deliver(ptp, topic, subject)
 
     waits = (message(ptp, topic, subject).next_attempt_at - before).total_seconds()
-    assert least <= waits < least + 5
+    assert least - 0.1 <= waits < least + 5  # clocks may be set back by a little
 
 
 @pytest.mark.parametrize("said", [reply(2000, http_status=429), Reply(raw=b"slow down", http_status=429)])
