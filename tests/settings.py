@@ -12,7 +12,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from tests import forward_clock
 from tests.servers import ServerMissing, postgres_url
+
+forward_clock.install()
 
 _scratch = Path(tempfile.mkdtemp(prefix="emabler-tests-"))
 atexit.register(shutil.rmtree, _scratch, ignore_errors=True)
