@@ -310,7 +310,8 @@ def _stop_answered(life: Life, event: Event, now: datetime, timers: Timers) -> O
     if event.accepted:
         deadline = _not_sooner(life, _after(now, timers.final_meter_seconds))
         return replace(life, deadline_at=deadline), ()
-    wait_seconds = min(2.0**life.stop_attempts, timers.stop_retry_max_seconds)
+    # A charger may be away for weeks: 2.0 ** 1024 is beyond what a float holds.
+    wait_seconds = min(2.0 ** min(life.stop_attempts, 20), timers.stop_retry_max_seconds)
     effects = (Effect.CUT_POWER, *_review_if_stubborn(life))
     return replace(life, deadline_at=_not_sooner(life, _after(now, wait_seconds))), effects
 

@@ -342,3 +342,9 @@ def test_a_charger_that_was_silent_before_the_battery_was_full_is_stopped_after_
 
     assert after.state is SessionState.STOPPING
     assert effects == (Effect.SEND_STOP,)
+
+
+def test_a_charger_that_is_away_for_weeks_is_still_asked_to_stop() -> None:
+    after, _ = moved(life(SessionState.STOPPING, stop_attempts=5000), states.StopAnswered(accepted=False))
+
+    assert after.deadline_at == NOW + timedelta(seconds=TIMERS.stop_retry_max_seconds)
