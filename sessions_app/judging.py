@@ -6,13 +6,16 @@ from datetime import datetime
 
 from chargers.models import Transaction
 from sessions_app.meter_story import Story, settle
-from sessions_app.metering import MAX_CLOCK_SKEW_SECONDS, Point
+from sessions_app.metering import MAX_CLOCK_SKEW_SECONDS, Point, fits
 from sessions_app.metering_power import PowerPoint, contradiction
 from sessions_app.models import MeterSample, Session
 
 BEGIN, END = "Transaction.Begin", "Transaction.End"  # OCPP 1.6 §7.43 reading contexts
 NO_START_VALUE = "no start value: counted from the first sample"
 PLACEHOLDER = "the start value 0 is a placeholder: counted from where the meter stood before"
+UNLIKE_BEGIN = (
+    "the start value {told} Wh is not the {begin} Wh that the meter showed at the start: counted from these"
+)
 UNREADABLE_FINAL_VALUE = "the charger ended it without a final value that can be read"
 
 
@@ -32,9 +35,9 @@ def judge(
     assert session.started_at is not None, "a session that ended with a transaction has started"
     every = list(MeterSample.objects.filter(session=session))
     samples = [sample for sample in every if sample.register_wh is not None]
-    start_wh, doubt = _start(transaction, samples, stop_register_wh)
     if stop_register_wh is None:
         stop_register_wh = _register_of(samples, END)
+    start_wh, doubt = _start(session, transaction, samples, stop_register_wh)
     story = settle(
         start=Point(session.started_at, start_wh),
         samples=[Point(s.sampled_at, s.register_wh or 0, s.parked) for s in samples],
@@ -53,19 +56,41 @@ def judge(
     return story.doubted(*_unreadable(every), *_wrong_clock(session))
 
 
-def _start(transaction: Transaction, samples: Sequence[MeterSample], stop_wh: int | None) -> tuple[int, str]:
+def _start(
+    session: Session, transaction: Transaction, samples: Sequence[MeterSample], stop_wh: int | None
+) -> tuple[int, str]:
     """Return the register at the start, and what is doubtful about it."""
-    told = transaction.meter_start_wh
-    if told is None:
-        told = _register_of(samples, BEGIN)
-    if told is None:
+    told, begin = transaction.meter_start_wh, _sample_of(samples, BEGIN)
+    if told is None and begin is None:
         # Without any value before the end nothing proves energy: a lifetime counter would be billed whole.
         first = samples[0].register_wh if samples else stop_wh
         return first or 0, NO_START_VALUE
-    before_wh = _stood_before(transaction) if told == 0 and not samples else None
+    begin_wh = begin.register_wh or 0 if begin else 0
+    if told is None:
+        return begin_wh, ""
+    if begin is not None and _was_skipped_to(session, told, begin, samples, stop_wh):
+        return begin_wh, UNLIKE_BEGIN.format(told=told, begin=begin_wh)
+    on_the_way = any(sample.context not in (BEGIN, END) for sample in samples)
+    before_wh = _stood_before(transaction) if told == 0 and not on_the_way else None
     if before_wh is not None and stop_wh is not None and stop_wh >= before_wh:
         return before_wh, PLACEHOLDER
     return told, ""
+
+
+def _was_skipped_to(
+    session: Session, told: int, begin: MeterSample, samples: Sequence[MeterSample], stop_wh: int | None
+) -> bool:
+    """Whether the meter stood at its own first value, not at the start value that was told.
+
+    Not where it ended below that: there the start value counts from 0 each time, and the sample does not.
+    """
+    assert session.started_at is not None
+    begin_wh = begin.register_wh or 0
+    started = Point(session.started_at, told)
+    at_begin = Point(max(begin.sampled_at, session.started_at), begin_wh)
+    final_wh = samples[-1].register_wh if stop_wh is None else stop_wh
+    could_flow = fits(started, at_begin, session.connector.max_power_w)
+    return begin_wh > told and not could_flow and (final_wh or 0) >= begin_wh
 
 
 def _stood_before(transaction: Transaction) -> int | None:
@@ -81,8 +106,13 @@ def _stood_before(transaction: Transaction) -> int | None:
     return last.meter_stop_wh if last is not None and last.meter_start_wh else None
 
 
+def _sample_of(samples: Sequence[MeterSample], context: str) -> MeterSample | None:
+    return next((s for s in samples if s.context == context), None)
+
+
 def _register_of(samples: Sequence[MeterSample], context: str) -> int | None:
-    return next((s.register_wh for s in samples if s.context == context), None)
+    found = _sample_of(samples, context)
+    return found.register_wh if found else None
 
 
 def _powers(samples: Sequence[MeterSample], started_at: datetime, ended_at: datetime) -> list[PowerPoint]:

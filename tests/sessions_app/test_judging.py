@@ -12,8 +12,8 @@ from chargers.models import Transaction
 from chargers.ocpp.meter_values import read_meter_values
 from payments import settlement
 from payments.states import PaymentState, Review
-from sessions_app.judging import NO_START_VALUE, PLACEHOLDER, UNREADABLE_FINAL_VALUE
-from sessions_app.models import CDR, SessionEvent
+from sessions_app.judging import NO_START_VALUE, PLACEHOLDER, UNLIKE_BEGIN, UNREADABLE_FINAL_VALUE
+from sessions_app.models import CDR, MeterSample, SessionEvent
 from tests import builders
 from tests.builders import Running
 
@@ -235,3 +235,65 @@ def test_power_without_a_register_is_evidence_and_what_came_before_or_after_the_
         end(made, KWH_AS_WH + 20, *readings, after_seconds=600)
 
         assert made.payment.review == (Review.METER_DOUBT if when == "during" else ""), when
+
+
+# --- The charger's own value at the start ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("begin_after_seconds", [-1, 0, 1])
+def test_a_start_value_that_the_chargers_own_sample_contradicts_is_not_billed(
+    begin_after_seconds: int,
+) -> None:
+    """The odometer of a young meter passes for a charge: power and time would have allowed it."""
+    made = running(register_wh=0)
+
+    doubts = end(
+        made,
+        45_000,
+        reading(made, 40_000, begin_after_seconds, context="Transaction.Begin"),
+        reading(made, 45_000, 1800, context="Transaction.End"),
+        after_seconds=1800,
+    )
+
+    assert UNLIKE_BEGIN.format(told=0, begin=40_000) in doubts
+    assert (CDR.objects.get().energy_wh, made.payment.review) == (5_000, Review.METER_DOUBT)
+
+
+@pytest.mark.parametrize(
+    ("start_wh", "begin_wh", "stop_wh"),
+    [
+        (0, 40_000, 5_000),  # start and stop count from 0 each time, the sample does not
+        (40_000, 40_030, 45_000),  # it flowed before the sample was taken
+        (40_000, 0, 45_000),
+    ],
+)
+def test_a_sample_at_the_start_that_proves_nothing_changes_nothing(
+    start_wh: int, begin_wh: int, stop_wh: int
+) -> None:
+    made = running(register_wh=start_wh)
+
+    end(made, stop_wh, reading(made, begin_wh, 0, context="Transaction.Begin"), after_seconds=1800)
+
+    assert CDR.objects.get().energy_wh == 5_000
+
+
+def test_a_placeholder_is_found_also_where_the_end_has_a_sample() -> None:
+    made = running(register_wh=0)
+    earlier(made, 9_000, 15_000)
+
+    assert PLACEHOLDER in end(made, 16_000, reading(made, 16_000, 600, context="Transaction.End"))
+    assert CDR.objects.get().energy_wh == 1_000
+
+
+def test_without_a_start_value_samples_by_a_slow_clock_lose_no_message() -> None:
+    made = running(register_wh=None)
+    late = made.started_at + timedelta(seconds=90)
+    for wh, after_seconds in [(500, -3600), (1_000, -3540), (1_500, 60)]:
+        with transaction.atomic():
+            fact = TransactionMetered(made.transaction.pk, (reading(made, wh, after_seconds),), late)
+            current_desk().metered(fact)
+
+    assert MeterSample.objects.count() == 3
+    assert made.session.energy_wh == 1_000
+    end(made, 2_500)
+    assert CDR.objects.get().energy_wh == 2_000
