@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from chargers import commands
-from chargers.facts import MeterReading
+from chargers.facts import EvseStatus, MeterReading
 from chargers.prepared import insert_if_new, update
 from sessions_app import lifecycle, live_cost, metering, states, stop_latency
 from sessions_app.metering import Point, Power, Track, moment_of_sample
@@ -32,6 +32,7 @@ FOLLOWED_FIELDS = (
     "announced_at",
     "changed_at",
 )
+PAUSE_FIELDS = ("paused", "withheld")  # in `Session.meter_state`, beside those of its track
 
 
 def begin(session: Session, *, meter_start_wh: int | None) -> None:
@@ -46,10 +47,17 @@ def begin(session: Session, *, meter_start_wh: int | None) -> None:
     _show(session, cost)
 
 
-def note_pause(session: Session, *, paused: bool) -> None:
-    """Remember whether the EVSE reports energy to be paused; samples without energy are then parking."""
-    session.meter_state = {**session.meter_state, "paused": paused}
-    update(session, ["meter_state"])
+def note_pause(session: Session, status: EvseStatus) -> None:
+    """Remember by whom the EVSE reports energy to be paused, if at all; the caller saves.
+
+    Samples without energy are parking while the vehicle takes nothing, and never while the charger gives nothing.
+    """
+    pause = {"paused": status is EvseStatus.SUSPENDED_EV, "withheld": status is EvseStatus.SUSPENDED_EVSE}
+    session.meter_state = {**session.meter_state, **pause}
+
+
+def _pause(session: Session) -> dict[str, bool]:
+    return {name: bool(session.meter_state.get(name)) for name in PAUSE_FIELDS}
 
 
 def store_samples(session: Session, readings: Iterable[MeterReading]) -> list[MeterSample]:
@@ -75,7 +83,7 @@ def _is_known(sample: MeterSample) -> bool:
 
 
 def _sample(session: Session, reading: MeterReading) -> MeterSample:
-    paused = bool(session.meter_state.get("paused"))
+    pause = _pause(session)
     return MeterSample(
         session=session,
         sampled_at=moment_of_sample(
@@ -86,7 +94,7 @@ def _sample(session: Session, reading: MeterReading) -> MeterSample:
         power_w=reading.power_w,
         current_a=reading.current_a,
         context=reading.context[:32],
-        parked=paused or reading.power_w == 0,
+        parked=pause["paused"] or (reading.power_w == 0 and not pause["withheld"]),
         dropped=reading.problem[:40],
     )
 
@@ -110,7 +118,9 @@ def _judge(session: Session, readings: Iterable[MeterReading]) -> list[MeterSamp
     fresh = store_samples(session, readings)
     first = next((s for s in fresh if s.register_wh is not None), None)
     if first is not None and first.register_wh is not None and not session.meter_state.get("last"):
-        track = Track.begin(Point(first.sampled_at, first.register_wh)).to_json()
+        # The cost of a session begins with it: a value of before, or by a meter's own slow clock, does not move that.
+        begun_at = max(first.sampled_at, session.started_at or first.sampled_at)
+        track = Track.begin(Point(begun_at, first.register_wh)).to_json()
         session.meter_state = {**session.meter_state, **track}
     return fresh
 
@@ -120,8 +130,7 @@ def _take(session: Session, samples: list[MeterSample]) -> tuple[LiveCost, Power
 
     Returns the cost, and what the register says of the power.
     """
-    paused = session.meter_state.get("paused", False)
-    track = Track.from_json({k: v for k, v in session.meter_state.items() if k != "paused"})
+    track = Track.from_json({k: v for k, v in session.meter_state.items() if k not in PAUSE_FIELDS})
     cost = _stored_cost(session)
     for sample in samples:
         if sample.register_wh is None:
@@ -135,7 +144,7 @@ def _take(session: Session, samples: list[MeterSample]) -> tuple[LiveCost, Power
         cost = cost.advance(
             live_cost.segment_of(taken.step, power_w=sample.power_w, current_a=sample.current_a)
         )
-    session.meter_state = {**track.to_json(), "paused": paused}
+    session.meter_state = {**track.to_json(), **_pause(session)}
     session.cost_state = cost.to_state()
     session.energy_wh = max(session.energy_wh, track.energy_wh)
     session.metered_at = track.last.at
@@ -208,7 +217,7 @@ def plan_stop(session: Session, cost: LiveCost, *, least_w: int = 0) -> None:
         cost,
         limit_minor=session.limit_minor,
         power_w=power_w,
-        parked=bool(session.meter_state.get("paused")) and not power_w,
+        parked=_pause(session)["paused"] and not power_w,
         at=session.metered_at,
         stop_latency_seconds=stop_latency.assumed(session),
     )

@@ -132,13 +132,14 @@ class SessionDesk:
             return
         if fact.status in PAUSED:
             by_vehicle = fact.status is EvseStatus.SUSPENDED_EV
-            # Time in which the charger gives nothing is not the driver's: it is not priced as parking.
-            following.note_pause(session, paused=by_vehicle)
+            following.note_pause(session, fact.status)
+            update(session, ["meter_state"])
             lifecycle.move(
                 session, states.EnergyPaused(by_vehicle), now=fact.received_at, data={"status": fact.status}
             )
         elif fact.status is EvseStatus.CHARGING:
-            following.note_pause(session, paused=False)
+            following.note_pause(session, fact.status)
+            update(session, ["meter_state"])
             lifecycle.move(session, states.EnergyFlows(), now=fact.received_at)
         elif fact.status in NO_TRANSACTION:
             lifecycle.move(
@@ -251,8 +252,9 @@ def _attach(session: Session, fact: TransactionStarted) -> datetime | None:
     if session.evse.status in PAUSED:
         by_vehicle = session.evse.status == EvseStatus.SUSPENDED_EV
         lifecycle.move(session, states.EnergyPaused(by_vehicle), now=fact.received_at)
+        following.note_pause(session, EvseStatus(session.evse.status))
     following.plan_from_start(session)
-    update(session, ["stop_at", "limit_energy_wh"])
+    update(session, ["stop_at", "limit_energy_wh", "meter_state"])
     return following.half_way(session, now=fact.received_at)
 
 

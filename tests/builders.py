@@ -296,14 +296,21 @@ def answer_start(
         )
 
 
-def start(payment: Payment, *, at: datetime | None = None, register_wh: int = 100_000) -> Running:
+def start(
+    payment: Payment,
+    *,
+    at: datetime | None = None,
+    register_wh: int = 100_000,
+    evse_status: EvseStatus = EvseStatus.PREPARING,
+) -> Running:
     """Let the charger accept the start and open its transaction."""
     at = at or timezone.now()
     answer_start(payment, at=at)
     session = Session.objects.select_related("evse").get(pk=payment.session_id)
     evse = session.evse
     with transaction.atomic():
-        current_desk().status_changed(EvseStatusChanged(evse.pk, EvseStatus.PREPARING, "NoError", at, at))
+        current_desk().status_changed(EvseStatusChanged(evse.pk, evse_status, "NoError", at, at))
+        EVSE.objects.filter(pk=evse.pk).update(status=evse_status)
         opened = Transaction.objects.create(
             station_id=evse.station_id,
             evse=evse,

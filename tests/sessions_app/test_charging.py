@@ -144,6 +144,36 @@ class TestCharging:
         assert running.session.state == SessionState.SUSPENDED
         assert not MeterSample.objects.get().parked
 
+    @pytest.mark.parametrize(
+        ("statuses", "parked"),
+        [
+            ([], True),
+            ([EvseStatus.SUSPENDED_EV], True),
+            ([EvseStatus.SUSPENDED_EVSE], False),
+            ([EvseStatus.SUSPENDED_EVSE, EvseStatus.SUSPENDED_EV], True),
+            ([EvseStatus.SUSPENDED_EVSE, EvseStatus.CHARGING], True),
+        ],
+    )
+    def test_a_power_of_nothing_is_parking_unless_the_charger_withholds_it(
+        self, statuses: list[EvseStatus], parked: bool
+    ) -> None:
+        running = builders.cast().running()
+        running.meter(energy_wh=1000, after_seconds=60, power_w=60_000)
+        for seconds, status in enumerate(statuses, start=61):
+            report_status(running, status, after_seconds=seconds)
+
+        running.meter(energy_wh=1000, after_seconds=70, power_w=0)
+        running.meter(energy_wh=1000, after_seconds=80, power_w=0)
+
+        assert [sample.parked for sample in MeterSample.objects.all()] == [False, parked, parked]
+
+    def test_an_evse_that_withholds_from_the_start_lets_nobody_park(self) -> None:
+        running = builders.start(builders.cast().payment(), evse_status=EvseStatus.SUSPENDED_EVSE)
+
+        running.meter(energy_wh=0, after_seconds=60, power_w=0)
+
+        assert not MeterSample.objects.get().parked
+
     def test_a_silent_meter_is_stopped_as_if_the_connector_gave_all_it_can(self) -> None:
         running = builders.cast().running(authorized_minor=100)  # 2 kWh at 150 kW: 48 s
 
