@@ -112,28 +112,25 @@ def _horizon(connection: OcpiConnection) -> datetime | None:
 def _due(connection: OcpiConnection, horizon: datetime | None) -> list[ToldCdr]:
     """What has no stamp yet: bills and credits, and releases where a CDR is the signal for them."""
     payments = Payment.objects.filter(connection=connection).order_by()
+    releasing = payments.filter(state=PaymentState.RELEASING) if releases(connection) else payments.none()
     if horizon is not None:
-        payments = payments.filter(changed_at__gte=horizon)
-    waiting = Q(session__payment__state=PaymentState.RELEASING) if releases(connection) else Q(pk__in=[])
+        # What waits to be released is few, and may have done so since before a CDR became the signal for it.
+        payments = payments.filter(Q(changed_at__gte=horizon) | Q(pk__in=releasing))
     bills = (
         CDR.objects.filter(session__payment__in=payments, told=None)
         .exclude(session__payment__state=PaymentState.AUTHORIZED)
-        .exclude(~waiting, total_incl_minor=0)
+        .exclude(~Q(session__payment__in=releasing), total_incl_minor=0)
         .order_by("issued_at", "pk")
         .values_list("pk", "session__payment")
     )
     due = [
         ToldCdr(id=pk, connection=connection, payment_id=payment_pk, cdr_id=pk) for pk, payment_pk in bills
     ]
-    return due + _due_releases(connection, payments)
+    return due + _due_releases(connection, releasing)
 
 
-def _due_releases(connection: OcpiConnection, payments: QuerySet[Payment]) -> list[ToldCdr]:
-    if not releases(connection):
-        return []
-    bare = payments.filter(
-        state=PaymentState.RELEASING, session__isnull=False, session__cdrs=None, told_cdrs=None
-    )
+def _due_releases(connection: OcpiConnection, releasing: QuerySet[Payment]) -> list[ToldCdr]:
+    bare = releasing.filter(session__isnull=False, session__cdrs=None, told_cdrs=None)
     return [
         ToldCdr(id=zero_cdr_id(session_pk), connection=connection, payment_id=pk)
         for pk, session_pk in bare.values_list("pk", "session")

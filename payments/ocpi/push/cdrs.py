@@ -21,6 +21,7 @@ from payments.ocpi.push.client import Answer
 from payments.ocpi.push.remembered import Kind
 from payments.ocpi.push.sending import Failed
 from payments.outbox import Delivery
+from payments.statements import is_refund_due
 from payments.states import PaymentState, Review
 
 MODULE: Final = "cdrs"
@@ -33,7 +34,7 @@ def carry(message: OutboxMessage, connection: OcpiConnection) -> Delivery:
     if not connection.endpoint(MODULE):
         return outbox.nothing_to_tell(_POLLS)
     found = _told(connection).filter(payment=uuid.UUID(message.subject), cdr__credit_of=None).first()
-    if found is None and _is_to_be_captured(message):
+    if found is None and _is_waited_for(message, connection):
         # Whatever hides it, the money must not be forgotten: asked again later, and shown to staff meanwhile.
         return Delivery(delivered=False, error="its CDR is not to be found", called=False)
     if found is None:
@@ -53,6 +54,10 @@ def carry_credit(message: OutboxMessage, connection: OcpiConnection) -> Delivery
     found = _told(connection).filter(cdr=uuid.UUID(message.subject)).first()
     if found is None:
         return sending.impossible("there is no such credit")
+    assert found.cdr is not None
+    if not is_refund_due(found.cdr) and remembered.recall(connection, Kind.CDR, str(found.pk)) is None:
+        # Staff booked it as given back by hand: told of it now, the PTP would give it a second time.
+        return outbox.nothing_to_tell("the money is back already")
     delivery = _push(message, connection, found)
     if delivery.delivered:
         with contextlib.suppress(WrongState):
@@ -66,8 +71,12 @@ def _told(connection: OcpiConnection) -> QuerySet[ToldCdr]:
     return told_cdrs.told(connection)
 
 
-def _is_to_be_captured(message: OutboxMessage) -> bool:
-    return Payment.objects.filter(pk=message.subject, state=PaymentState.CAPTURING).exists()
+def _is_waited_for(message: OutboxMessage, connection: OcpiConnection) -> bool:
+    """Whether the PTP captures by this CDR, or drops a hold by it."""
+    waiting = [PaymentState.CAPTURING]
+    if told_cdrs.releases(connection):
+        waiting.append(PaymentState.RELEASING)
+    return Payment.objects.filter(pk=message.subject, state__in=waiting, session__isnull=False).exists()
 
 
 def _push(message: OutboxMessage, connection: OcpiConnection, told: ToldCdr) -> Delivery:

@@ -172,3 +172,57 @@ def test_a_credit_is_posted_after_its_cdr_and_its_arrival_is_the_refund(ptp: Pla
     assert ptp.last.body["credit_reference_id"] == str(cdr_of(payment).pk)
     payment.refresh_from_db()
     assert payment.state == PaymentState.REFUNDED
+
+
+def refunded(ptp: Platform) -> tuple[Payment, CDR]:
+    """A payment that was captured, and a credit of which its platform knows nothing yet."""
+    payment = ended(ptp)
+    deliver(ptp, OCPI_CDR, payment.pk)
+    report = CaptureReport(
+        confirmation_id="c-1", status=CaptureStatus.SUCCESS, amount_minor=500, currency="EUR"
+    )
+    settlement.confirm(payment.pk, report, now=timezone.now())
+    credit = decisions.refund(payment.pk, 500, actor="staff", reason="rain", now=timezone.now())
+    return payment, credit
+
+
+def test_a_refund_that_went_back_by_hand_is_not_told_any_more(ptp: Platform) -> None:
+    payment, credit = refunded(ptp)
+    ptp.answers = [reply(3000, http_status=500)]
+    assert not deliver(ptp, decisions.OCPI_CREDIT, credit.pk)
+    decisions.acknowledge_refund(payment.pk, actor="staff", reason="in their back office", now=timezone.now())
+    ptp.forget_calls()
+
+    assert deliver(ptp, decisions.OCPI_CREDIT, credit.pk)
+
+    assert ptp.calls == []
+
+
+def test_a_credit_that_has_arrived_can_be_sent_again(ptp: Platform) -> None:
+    _, credit = refunded(ptp)
+    assert deliver(ptp, decisions.OCPI_CREDIT, credit.pk)
+    ptp.forget_calls()
+    OutboxMessage.objects.filter(topic=decisions.OCPI_CREDIT).update(state=OutboxMessage.State.DUE)
+
+    assert deliver(ptp, decisions.OCPI_CREDIT, credit.pk)
+
+    assert ptp.last.body["id"] == str(credit.pk)
+
+
+def test_a_hold_from_before_the_signal_was_chosen_is_let_go_by_it(ptp: Platform) -> None:
+    """A platform that takes no Sessions: its holds wait, while others are billed."""
+    at = timezone.now() - timedelta(hours=3)
+    stuck = ptp.payment(now=at)
+    builders.answer_start(stuck, CommandOutcome.REJECTED, at=at)
+    settlement.settle(stuck.pk, now=at)
+    ptp.answers = [reply(3000, http_status=500)]
+    assert not deliver(ptp, OCPI_SESSION, stuck.pk)
+    assert deliver(ptp, OCPI_CDR, ended(ptp).pk)
+    OcpiConnection.objects.update(release_signal=OcpiConnection.ReleaseSignal.ZERO_COST_CDR)
+    ptp.reload()
+
+    deliver(ptp, OCPI_SESSION, stuck.pk)
+    assert deliver(ptp, OCPI_CDR, stuck.pk)
+
+    stuck.refresh_from_db()
+    assert stuck.state == PaymentState.RELEASED
