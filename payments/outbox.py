@@ -367,8 +367,10 @@ def _note_peer(message: OutboxMessage, result: Delivery, now: datetime) -> None:
     if result.unreachable:
         circuit.note_unreachable(ptp_id, now=now)
         return
-    if message.ptp.failures_in_row and circuit.note_answer(ptp_id):
-        hurry(ptp_id, now=now)
+    if message.ptp.failures_in_row:
+        with transaction.atomic():  # a circuit that is known to be closed makes nothing due any more
+            if circuit.note_answer(ptp_id):
+                hurry(ptp_id, now=now)
     if result.faulty:
         circuit.note_fault(ptp_id, message.pk, now=now)
     elif result.delivered:

@@ -1,6 +1,7 @@
 """The circuit of a PTP that nothing gets through to: when it is called, and what its first answer wakes."""
 
 from datetime import timedelta
+from unittest.mock import Mock
 
 import pytest
 from pytest_django import Settings
@@ -296,3 +297,23 @@ def test_one_that_is_down_does_not_hold_back_another(carried: Carried) -> None:
     other = tell(builders.ptp(), "first")
 
     assert outbox.due_ids(NOW + timedelta(hours=2), 10) == [other.pk]
+
+
+def test_a_worker_that_dies_as_the_circuit_closes_lets_nothing_wait_for_an_hour(
+    carried: Carried, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ptp = builders.ptp()
+    waiting = fail_until_open(ptp, carried)
+    OutboxMessage.objects.filter(ptp=ptp).update(next_attempt_at=NOW + timedelta(hours=1), attempts=12)
+    with monkeypatch.context() as dying:
+        dying.setattr(outbox, "hurry", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            outbox.probe_silent(NOW + timedelta(seconds=16))
+
+    for seconds in range(20, 120, 5):
+        at = NOW + timedelta(seconds=seconds)
+        for pk in outbox.due_ids(at, 100):
+            outbox.deliver(pk, now=at)
+        outbox.probe_silent(at)
+
+    assert all(due(message, "DELIVERED") for message in waiting)
