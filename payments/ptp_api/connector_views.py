@@ -44,7 +44,9 @@ class ConnectorsView(PtpView):
         """List what the terminal sells, with availability and price as of now."""
         terminal = terminal_of(self.caller, parameter(request, "terminal_id"))
         language = language_for(terminal, language_parameter(request))
-        connectors, following = page_of(request, connectors_of(terminal), _ORDER)
+        connectors, following = page_of(
+            request, connectors_of(terminal), _ORDER, among=Connector.objects.all()
+        )
         offers = versions_on_offer(connectors, timezone.now())
         lines = {v.pk: _price_lines(v, language) for v in offers.values()}
         reasons = reasons_against([connector.evse for connector in connectors])

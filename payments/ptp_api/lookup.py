@@ -108,15 +108,18 @@ class Order:
     newest_first: bool = False
 
 
-def page_of(request: HttpRequest, rows: QuerySet[M], order: Order) -> tuple[list[M], str | None]:
+def page_of(
+    request: HttpRequest, rows: QuerySet[M], order: Order, *, among: QuerySet[M]
+) -> tuple[list[M], str | None]:
     """Return at most 200 rows and the URL of the next page, None at the end. Raises Problem invalid_query.
 
     Pages continue after the last row of the one before, so rows that come or go in between shift nothing.
+    `among`: all that this caller may know of, listed or not any more; a cursor names one of it.
     """
     sign = "-" if order.newest_first else ""
     rows = rows.order_by(f"{sign}{order.key}", f"{sign}pk")
     if cursor := parameter(request, "cursor"):
-        rows = rows.filter(_after(rows.model, cursor, order))
+        rows = rows.filter(_after(among, cursor, order))
     found = list(rows[: PAGE_SIZE + 1])
     if len(found) <= PAGE_SIZE:
         return found, None
@@ -125,13 +128,13 @@ def page_of(request: HttpRequest, rows: QuerySet[M], order: Order) -> tuple[list
     return found[:PAGE_SIZE], request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
 
 
-def _after(model: type[Model], cursor: str, order: Order) -> Q:
+def _after(among: QuerySet[Any], cursor: str, order: Order) -> Q:
     try:
         name = uuid.UUID(cursor)
     except ValueError:
         raise _bad_cursor() from None
-    last = model._default_manager.filter(**{order.name: name}).values_list(order.key, "pk").first()
-    if last is None:
+    last = among.filter(**{order.name: name}).values_list(order.key, "pk").first()
+    if last is None or last[0] is None:  # it never had a place in this order
         raise _bad_cursor()
     beyond = "lt" if order.newest_first else "gt"
     return Q(**{f"{order.key}__{beyond}": last[0]}) | Q(**{order.key: last[0], f"pk__{beyond}": last[1]})

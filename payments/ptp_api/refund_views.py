@@ -24,8 +24,8 @@ class RefundsView(PtpView):
         """List it, oldest first, until it is given back."""
         if parameter(request, "status") != "due":
             raise invalid("invalid_query", "status", "invalid", "The one status to ask for is due.")
-        due = due_refunds(refunds_of(self.caller.ptp))
-        credits, following = page_of(request, due, _ORDER)
+        theirs = refunds_of(self.caller.ptp)
+        credits, following = page_of(request, due_refunds(theirs), _ORDER, among=theirs)
         return Response(listing([refund_statement(credit, due=True) for credit in credits], following))
 
 

@@ -30,10 +30,11 @@ class SettlementsView(PtpView):
         """List what is due, oldest first, until it is captured or released."""
         if parameter(request, "status") != "due":
             raise invalid("invalid_query", "status", "invalid", "The one status to ask for is due.")
-        due = with_cdrs(payments_of(self.caller.ptp)).filter(state__in=DUE, settled_at__isnull=False)
+        theirs = payments_of(self.caller.ptp)
+        due = with_cdrs(theirs).filter(state__in=DUE, settled_at__isnull=False)
         if terminal_id := parameter(request, "terminal_id"):
             due = due.filter(terminal=terminal_of(self.caller, terminal_id))
-        payments, following = page_of(request, due, _ORDER)
+        payments, following = page_of(request, due, _ORDER, among=theirs)
         now = timezone.now()
         return Response(listing([settlement_statement(p, now=now) for p in payments], following))
 

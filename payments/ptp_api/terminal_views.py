@@ -26,8 +26,9 @@ class ReceiptsView(PtpView):
         terminal = terminal_of(self.caller, parameter(request, "terminal_id"))
         now = timezone.now()
         since = max(moment_parameter(request, "since") or now - RECEIPTS_FOR, now - RECEIPTS_FOR)
-        settled = payments_of(self.caller.ptp).filter(terminal=terminal, settled_at__gte=since)
-        payments, following = page_of(request, settled, _ORDER)
+        theirs = payments_of(self.caller.ptp).filter(terminal=terminal)
+        settled = theirs.filter(settled_at__gte=since)
+        payments, following = page_of(request, settled, _ORDER, among=theirs)
         return Response(listing([receipt_statement(p, now=now) for p in payments], following))
 
 

@@ -240,6 +240,16 @@ def test_a_parameter_of_the_wrong_form_is_named(terminal, path, query, parameter
     assert [found for found, _ in faults(answer)] == [parameter]
 
 
+def test_a_cursor_is_of_the_callers_own_and_of_this_list(cast, terminal):
+    runs, theirs = cast.running().payment, builders.cast().running().end(energy_wh=1000, after_seconds=60)
+    lists = [("/settlements", {"status": "due"}), ("/receipts", {"terminal_id": cast.terminal.terminal_id})]
+
+    for path, query in lists:
+        for cursor in (runs.session_id, theirs.session_id):
+            answer = terminal.get(path, **query, cursor=str(cursor))
+            assert problem(answer) == (400, "invalid_query")
+
+
 @pytest.mark.parametrize("since", ["yesterday", "2026-13-01T00:00:00Z", "2026-01-01T00:00:00", "0", "9" * 60])
 def test_a_time_that_is_not_one_is_refused(cast, terminal, since):
     answer = terminal.get("/receipts", terminal_id=cast.terminal.terminal_id, since=since)
