@@ -128,6 +128,9 @@ class TestSettlements:
         [
             ("first=2026-02-01&last=2026-01-01", "begins after its end"),
             ("first=2020-01-01&last=2026-01-01", "At most 366 days"),
+            ("last=0001-01-05", "A year between 2000 and 2100"),
+            ("first=0001-01-01&last=0001-01-01", "A year between 2000 and 2100"),
+            ("first=9999-12-31&last=9999-12-31", "A year between 2000 and 2100"),
             ("first=yesterday", "Enter a valid date"),
             ("ptp=x", "Select a valid choice"),
             ("terminal=%00", "Null characters"),

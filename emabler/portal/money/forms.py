@@ -16,6 +16,7 @@ from tariffs.engine.errors import MoneyError
 from tariffs.engine.money import money_string, parse_amount
 
 MOST_MINOR: Final = 10**12  # more is no payment at a terminal
+YEARS: Final = range(2000, 2101)
 USUAL_DAYS: Final = 31  # shown when nothing is chosen
 _DAY: Final = {"type": "date"}
 
@@ -52,6 +53,10 @@ class BooksFilter(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Complete the period. A period that cannot be read becomes the usual one, and says so."""
         cleaned = super().clean() or {}
+        for name in ("first", "last"):
+            if (day := cleaned.get(name)) and day.year not in YEARS:
+                self.add_error(name, f"A year between {YEARS[0]} and {YEARS[-1]}.")
+                cleaned[name] = None
         last = cleaned.get("last") or self.today
         first = cleaned.get("first") or min(last, last - timedelta(days=USUAL_DAYS - 1))
         if first > last:
