@@ -17,7 +17,7 @@ class Review(StrEnum):
 
     UNCONFIRMED = "unconfirmed"  # the deadline passed without a confirmation
     UNRELEASED = "unreleased"  # the deadline passed without the release being acknowledged
-    UNSETTLED = "unsettled"  # the hold has stood for days and the session has not ended
+    UNSETTLED = "unsettled"  # the hold stands and the session has not ended for days, or cannot be billed
     AMOUNT_DIFFERS = "amount_differs"  # confirmed another amount than the CDR's
     CURRENCY_DIFFERS = "currency_differs"  # confirmed in another currency
     CAPTURED_AFTER_RELEASE = "captured_after_release"  # money was taken for a hold that should be dropped

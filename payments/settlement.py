@@ -212,7 +212,13 @@ def acknowledge_release(payment_id: uuid.UUID, *, now: datetime) -> Payment:
 
 def sweep_one(payment_id: uuid.UUID, *, now: datetime) -> None:
     """Look at one payment whose deadline has come, or whose session ended unheard."""
-    settle(payment_id, now=now)
+    try:
+        settle(payment_id, now=now)
+    except Exception:
+        # A fault of ours: staff see it while the hold still stands, and the next sweep tries again.
+        with transaction.atomic():
+            move(locked(payment_id), states.Flagged(states.Review.UNSETTLED), now=now, actor="sweep")
+        raise
     with transaction.atomic():
         move(locked(payment_id), states.DeadlinePassed(), now=now, actor="sweep")
 

@@ -54,7 +54,7 @@ PAYMENT: Final[dict[PaymentState, Sign]] = {
 REVIEW: Final[dict[Review, str]] = {
     Review.UNCONFIRMED: "no confirmation from the PTP",
     Review.UNRELEASED: "release not acknowledged",
-    Review.UNSETTLED: "held for days, session not ended",
+    Review.UNSETTLED: "held, and not billed yet",
     Review.AMOUNT_DIFFERS: "confirmed amount differs",
     Review.CURRENCY_DIFFERS: "confirmed in another currency",
     Review.CAPTURED_AFTER_RELEASE: "captured although released",

@@ -51,7 +51,8 @@ def _next_number(now: datetime, zone: str) -> dict[str, Any]:
     The counter's row stays locked until commit, so numbers are gapless: a document that is rolled back gives
     its number back.
     """
-    seller = settings.SELLER["vat_id"] or settings.SELLER["name"] or "-"
+    longest = ReceiptCounter._meta.get_field("seller").max_length
+    seller = (settings.SELLER["vat_id"] or settings.SELLER["name"] or "-")[:longest]
     year = now.astimezone(ZoneInfo(zone)).year
     counter, _ = ReceiptCounter.objects.get_or_create(seller=seller, year=year)
     counter = ReceiptCounter.objects.select_for_update().get(pk=counter.pk)

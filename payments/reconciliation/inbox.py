@@ -51,6 +51,7 @@ class Act(StrEnum):
     REFUNDED = "refunded"  # the PTP gave the credit back without saying so
     CLOSE = "close"  # with a reason: looked at, done
     END_SESSION = "end_session"  # in the books, at the last meter value
+    SETTLE = "settle"  # what is over, and could not be billed
     DECIDE = "decide"  # approve the refund, or decline it
 
 
@@ -99,8 +100,11 @@ def act_for(payment: Payment, found: Evidence = evidence.NONE) -> Act:
     Each leads on: to an end, or to another reason with another act. Closing is the act only where nothing waits.
     """
     review, state = Review(payment.review), PaymentState(payment.state)
-    if review is Review.UNSETTLED and payment.session is not None and payment.session.state in RUNNING:
-        return Act.END_SESSION
+    if review is Review.UNSETTLED and payment.session is not None and state is PaymentState.AUTHORIZED:
+        if payment.session.state in RUNNING:
+            return Act.END_SESSION
+        if payment.session.is_over:
+            return Act.SETTLE
     if review in _SAID_OTHERWISE and state is not PaymentState.AUTHORIZED:
         return Act.ACCEPT
     if review is Review.CAPTURED_MORE and payment.account.owed_minor:

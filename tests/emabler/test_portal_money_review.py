@@ -1,6 +1,7 @@
 """The review inbox and the decisions in the portal: one line, one act, who and why, nothing done twice."""
 
 import re
+from unittest.mock import Mock
 
 import pytest
 from django.test import Client
@@ -9,6 +10,7 @@ from payments import decisions
 from payments.models import CreditNote, Decision, OutboxMessage, Payment, PaymentEvent, RefundRequest
 from payments.reconciliation.inbox import Act
 from payments.states import PaymentState, Review
+from payments.tasks import sweep_payments
 from sessions_app.models import Session, SessionEvent
 from sessions_app.states import SessionState
 from tests import builders
@@ -29,6 +31,28 @@ def flagged(payment: Payment, review: Review) -> Payment:
     decisions.flag(payment.pk, review, now=NOW)
     payment.refresh_from_db()
     return payment
+
+
+class TestUnbilled:
+    def test_staff_see_it_and_try_again_until_the_fault_is_mended(
+        self, dora: Client, settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        running = builders.cast().running()
+        again = f"/money/review/payment/{running.payment.pk}/do"
+        with monkeypatch.context() as broken:
+            broken.setitem(settings.FAILPOINTS, "F25_receipt_in_tx", Mock(side_effect=RuntimeError))
+            with pytest.raises(RuntimeError):
+                running.end(energy_wh=1000, after_seconds=60)
+            sweep_payments()
+            page = text(dora.get("/money/review/"))
+            assert "the session that is over could not be billed: a fault of ours" in page
+            assert "Try again" in page
+            assert "It still cannot be billed" in said(dora, again, {"act": Act.SETTLE.value})
+
+        assert "The session is billed." in said(dora, again, {"act": Act.SETTLE.value})
+
+        running.payment.refresh_from_db()
+        assert (running.payment.state, running.payment.review) == (PaymentState.CAPTURING, "")
 
 
 class TestInbox:

@@ -1,8 +1,11 @@
 """Settled once, told at least once, confirmed once; receipts numbered without a gap."""
 
+from unittest.mock import Mock
+
 import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from pytest_django import Settings
 
 from chargers.facts import CommandOutcome
 from payments import outbox, settlement
@@ -154,6 +157,32 @@ class TestSettling:
         payment = settlement.settle(running.payment.pk, now=timezone.now())
 
         assert Receipt.objects.get(payment=payment).number == before + 1
+
+    def test_one_that_cannot_be_billed_is_shown_to_staff_and_billed_when_it_can_be(  # I6, S4
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        running = builders.cast().running()
+        monkeypatch.setitem(settings.FAILPOINTS, "F25_receipt_in_tx", Mock(side_effect=RuntimeError))
+        with pytest.raises(RuntimeError):
+            running.end(energy_wh=1000, after_seconds=60)
+
+        sweep_payments()
+
+        payment = running.payment
+        payment.refresh_from_db()
+        assert (payment.state, payment.review) == (PaymentState.AUTHORIZED, Review.UNSETTLED)
+        monkeypatch.undo()
+        sweep_payments()
+        payment.refresh_from_db()
+        assert (payment.state, payment.review) == (PaymentState.CAPTURING, "")
+
+    def test_a_seller_with_a_long_name_has_receipts(self, settings: Settings) -> None:
+        settings.SELLER = {**settings.SELLER, "vat_id": "", "name": "Stadtwerke " * 10}
+
+        receipt = Receipt.objects.get(payment=ended())
+
+        assert len(receipt.seller) <= Receipt._meta.get_field("seller").max_length
+        assert receipt.document["seller"]["name"] == settings.SELLER["name"]
 
 
 class TestConfirming:

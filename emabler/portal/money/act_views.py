@@ -1,5 +1,6 @@
 """What staff decide about money. It takes the permission `payments.decide_money`; each act leaves who and why."""
 
+import logging
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +19,7 @@ from emabler.portal.money.forms import MatchForm, ReasonForm, RefundForm
 from emabler.portal.money.payment_page import find_payment
 from emabler.portal.money.views import kind_of, payment_context
 from emabler.portal.views import staff
-from payments import decisions
+from payments import decisions, settlement
 from payments.errors import WrongState
 from payments.models import Confirmation, OutboxMessage, Payment, RefundRequest, SettlementLine
 from payments.reconciliation import acts, inbox, refunds
@@ -27,6 +28,8 @@ from payments.reconciliation.inbox import NEEDS_REASON, Act, Item, Kind
 from payments.reconciliation.refunds import AskedAlready, Changed, NotDecidable, SamePerson
 from sessions_app import lifecycle, review
 from sessions_app.errors import NothingToStop
+
+logger = logging.getLogger(__name__)
 
 View = Callable[..., HttpResponse]
 may_decide: Callable[[View], View] = permission_required("payments.decide_money", raise_exception=True)
@@ -70,8 +73,14 @@ def _carry_out(request: HttpRequest, item: Item, act: Act) -> None:
         said = carry(item, actor=request.user.get_username(), reason=reason)
     except (WrongState, NothingToStop, NoOrphan, OutboxMessage.DoesNotExist):
         messages.error(request, CHANGED)
+    except NotDone as why:
+        messages.error(request, str(why))
     else:
         messages.success(request, said)
+
+
+class NotDone(Exception):
+    """An act was tried in vain; the text says so to staff."""
 
 
 def _tell_again(item: Item, *, actor: str, reason: str) -> str:
@@ -144,11 +153,22 @@ def _end_session(item: Item, *, actor: str, reason: str) -> str:
     return "The session is ended in the books and being billed."
 
 
+def _settle(item: Item, *, actor: str, reason: str) -> str:
+    assert item.payment is not None
+    try:
+        settlement.settle(item.payment.pk, now=timezone.now())
+    except Exception as fault:
+        logger.exception("payment %s could not be settled", item.payment.pk)
+        raise NotDone("It still cannot be billed. The log of the server says why.") from fault
+    return "The session is billed."
+
+
 _ACTS: dict[tuple[Kind | None, Act], Callable[..., str]] = {
     (None, Act.TELL_AGAIN): _tell_again,
     (None, Act.SEND_MESSAGE): _send_message,
     (None, Act.WRITE_OFF): _write_off,
     (None, Act.END_SESSION): _end_session,
+    (None, Act.SETTLE): _settle,
     (None, Act.RETURNED): _returned,
     (None, Act.RELEASED): _released,
     (None, Act.REFUNDED): _refunded,

@@ -20,7 +20,7 @@ from payments.reconciliation.match import age_days
 
 CANDIDATES_SHOWN: Final = 20
 NEAR: Final = timedelta(days=14)
-DIRECT: Final = frozenset({Act.TELL_AGAIN, Act.SEND_MESSAGE})  # one press, nothing to enter
+DIRECT: Final = frozenset({Act.TELL_AGAIN, Act.SEND_MESSAGE, Act.SETTLE})  # one press, nothing to enter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,11 +93,19 @@ def _amounts(payment: Payment) -> dict[str, str]:
     return {name: money(minor, payment.currency) for name, minor in minors.items()}
 
 
+def _unsettled(payment: Payment) -> str:
+    if payment.session is not None and payment.session.is_over:
+        return (
+            "{held} is held, and the session that is over could not be billed: a fault of ours, see the log."
+        )
+    return "{held} has been held for days and the session has not ended."
+
+
 REVIEW: Final[dict[Review, Sentence]] = {
     Review.UNCONFIRMED: _told("capture {due}"),
     Review.UNRELEASED: _told("release the hold of {held}"),
     Review.UNREFUNDED: _told("give back {refunding}"),
-    Review.UNSETTLED: _said("{held} has been held for days and the session has not ended."),
+    Review.UNSETTLED: lambda payment, ptp: _said(_unsettled(payment))(payment, ptp),
     Review.AMOUNT_DIFFERS: _said("{ptp} confirmed another amount than the {due} that is due."),
     Review.CURRENCY_DIFFERS: _said("{ptp} confirmed in another currency; {due} is due."),
     Review.CAPTURED_AFTER_RELEASE: _said("{ptp} captured something of a hold that was to be released."),
@@ -203,6 +211,7 @@ _LABELS: Final[dict[Act, str]] = {
     Act.REFUNDED: "It has gone back",
     Act.CLOSE: "Close with a reason",
     Act.END_SESSION: "End in the books",
+    Act.SETTLE: "Try again",
     Act.DECIDE: "Approve or decline",
 }
 HELP: Final[dict[Act, str]] = {
@@ -219,6 +228,7 @@ HELP: Final[dict[Act, str]] = {
     Act.REFUNDED: "The PTP does not say so by itself. Ask it, and say what it answered.",
     Act.CLOSE: "Nothing moves. Look at the story, talk to the PTP if need be, and say what you found.",
     Act.END_SESSION: "The session ends at its last plausible meter value and is billed. The charger is asked nothing.",
+    Act.SETTLE: "It is tried again by itself, too. Nothing is captured until it can be billed.",
     Act.DECIDE: "Someone else than the one who asked decides.",
 }
 
