@@ -28,13 +28,16 @@ __all__ = ["Answer", "BadAnswer", "CallFailed", "Refused", "Unreachable", "call"
 
 MOST_PAGES: Final = 1_000  # a `next` link that leads in a circle ends here
 PAGE_LIMIT: Final = 100  # what we ask for; a platform may give less
+LONGEST_LINK: Final = 4_096  # characters of a Link header, whose addresses are not longer than ours
 _FIXED: Final = {
     "Accept": "application/json",
     # What is sent is what is read: a packed answer could be a thousand times as long.
     "Accept-Encoding": "identity",
     "User-Agent": "emabler-ocpi",
 }
-_NEXT: Final = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?', re.IGNORECASE)
+# A link and its parameters (RFC 8288). Neither part reads on over the `<` of another link, so that every letter is
+# read once: looking from each of 100,000 for its end would stop all our threads for seconds.
+_LINK: Final = re.compile(r"<([^<>]*)>([^<]*)")
 
 
 class BadAnswer(CallFailed):
@@ -129,8 +132,8 @@ def pages(
     """Yield a list page after page, as far as the `next` links lead (OCPI 2.3.0 transport_and_format).
 
     No page is asked for after `until`, in seconds of `time.monotonic`. Raises Unfinished then, and Refused,
-    Unreachable, BadAnswer; the latter also for a link to another host, which must not get our token, and for
-    lists without an end.
+    Unreachable, BadAnswer; the latter also for a link to another host, which must not get our token, for one
+    that is too long to be read, and for lists without an end.
     """
     address, asked = url, {"limit": str(PAGE_LIMIT), **(query or {})}
     for _ in range(MOST_PAGES):
@@ -149,14 +152,31 @@ def pages(
         if not answer.ok or not isinstance(answer.data, list):
             raise _bad(f"no list came: {answer}", answer)
         yield answer.data
-        found = _NEXT.search(answer.headers.get("Link", ""))
-        if found is None:
+        link = _next_link(answer)
+        if link is None:
             return
         # What was asked for stands in the link, with the place of the next page.
-        address, asked = _next_address(address, found[1].strip()), {}
+        address, asked = _next_address(address, link), {}
         if urlsplit(address)[:2] != urlsplit(url)[:2]:
             raise _bad("the next page is at another host", answer)
     raise BadAnswer(f"more than {MOST_PAGES} pages", http_status=200)
+
+
+def _next_link(answer: Answer) -> str | None:
+    """Where the next page is, None on the last. Raises BadAnswer: a link that we do not read ends no list."""
+    links = answer.headers.get("Link", "")
+    if len(links) > LONGEST_LINK:
+        raise _bad(f"the Link header is longer than {LONGEST_LINK} characters", answer)
+    return next((target.strip() for target, told in _LINK.findall(links) if _leads_on(told)), None)
+
+
+def _leads_on(parameters: str) -> bool:
+    """Whether one of a link's parameters is `rel="next"`, alone or among other relations."""
+    named = (parameter.partition("=") for parameter in parameters.split(";"))
+    return any(
+        name.strip().lower() == "rel" and "next" in relations.strip(' ,"').lower().split()
+        for name, _, relations in named
+    )
 
 
 def _next_address(address: str, link: str) -> str:

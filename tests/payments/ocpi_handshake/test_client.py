@@ -236,6 +236,56 @@ def test_a_page_at_another_host_does_not_get_our_token(connection, peer):
         assert not other.received
 
 
+@pytest.mark.parametrize(
+    "link",
+    [
+        '<{url}?page=2,3;a=b>; rel="next"',
+        "<{url}?page=2>;rel=next",
+        '< {url}?page=2 > ; title="b;c" ; REL="Last NEXT"',
+        '<{url}?page=0>; rel="prev", <{url}?page=2>; rel="next", <{url}?page=9>; rel="last"',
+        '<<{url}?page=2>; rel="next"',
+    ],
+)
+def test_the_next_page_is_found_however_its_link_is_written(connection, peer, link):
+    links = {"Link": link.format(url=f"{peer.url}/list")}
+    peer.route("GET", "/list", lambda asked: Reply([1], headers={} if "page" in asked.query else links))
+
+    assert list(client.pages(connection, f"{peer.url}/list")) == [[1], [1]]
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        '<{url}>; rel="prev"',
+        '<{url}>; rel="nextish"',
+        '<{url}>; title="next"',
+        "{url}; rel=next",
+        "<<<",
+        ">",
+        ";",
+    ],
+)
+def test_a_link_that_leads_elsewhere_ends_the_list(connection, peer, link):
+    links = {"Link": link.format(url=f"{peer.url}/list")}
+    peer.route("GET", "/list", lambda _: Reply([1], headers=links))
+
+    assert list(client.pages(connection, f"{peer.url}/list")) == [[1]]
+
+
+@pytest.mark.parametrize(
+    "before", ["<" * client.LONGEST_LINK, "<>;" * 2_000, ", " * 3_000], ids=["open", "empty", "nothing"]
+)
+def test_a_link_that_is_too_long_is_not_read_and_makes_no_list_complete(connection, peer, before):
+    links = {"Link": f'{before}<{peer.url}/list?page=2>; rel="next"'}
+    peer.route("GET", "/list", lambda asked: Reply([1], headers={} if "page" in asked.query else links))
+    got = client.pages(connection, f"{peer.url}/list")
+
+    assert next(got) == [1]
+    with pytest.raises(client.BadAnswer, match="the Link header is longer than 4096"):
+        next(got)
+    assert len(peer.received) == 1
+
+
 def test_a_list_that_goes_in_a_circle_ends(connection, peer, monkeypatch):
     monkeypatch.setattr(client, "MOST_PAGES", 5)
     link = f'<{peer.url}/list>; rel="next"'

@@ -83,6 +83,13 @@ def test_a_next_page_at_another_host_does_not_get_the_token(peer: PeerServer, cl
         client.items(f"{peer.url}/tariffs")
 
 
+def test_a_link_begins_where_its_address_does(peer: PeerServer, client: OcpiClient) -> None:
+    link = {"Link": f'<<{peer.url}/tariffs?page=2>; rel="next"'}
+    peer.route("GET", "/tariffs", lambda asked: Reply([1], headers={} if asked.query.get("page") else link))
+
+    assert client.items(f"{peer.url}/tariffs") == [1, 1]
+
+
 def test_what_is_not_ocpi_is_named(peer: PeerServer, client: OcpiClient) -> None:
     peer.route("GET", "/page", lambda request: Reply(raw=b"<html>", http_status=502))
     peer.route("GET", "/none", lambda request: not_found())

@@ -45,7 +45,7 @@ class Answer:
     @property
     def next_url(self) -> str:
         """The next page, empty on the last."""
-        found = re.search(r'<([^>]*)>\s*;\s*rel="?next"?', self.headers.get("Link", ""))
+        found = re.search(r'<([^<>]*)>\s*;\s*rel="?next"?', self.headers.get("Link", ""))
         return found[1] if found else ""
 
     def __str__(self) -> str:
