@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import functools
 import ipaddress
+import logging
 import socket
 import ssl
 import threading
@@ -18,9 +19,14 @@ from urllib.parse import urlsplit
 import httpx
 from django.conf import settings
 
+logger = logging.getLogger(__name__)
+
 CONNECT_SECONDS = 3.0
 MOST_ADDRESSES = 3
 NAT64 = ipaddress.ip_network("64:ff9b::/96")  # an IPv4 address in IPv6 clothes
+# All of IPv6 that is given to anybody (RFC 4291). What lies outside may lead inside: the addresses of a site, and
+# IPv4 in clothes that the network around us may take off (RFC 4291 §2.5.5.1, RFC 8215, RFC 2765).
+GIVEN_IPV6 = ipaddress.ip_network("2000::/3")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -175,7 +181,9 @@ async def _checked_addresses(target: httpx.URL) -> list[Address]:
         raise Unreachable(f"{host} has no address")
     for address in addresses:
         if not may_call(address, encrypted=target.scheme == "https"):
-            raise Refused(f"{host} leads to {address}, which we do not call")
+            # Whose URL it is must not hear the address: with names of its choice it would map our network.
+            logger.warning("%s leads to %s, which we do not call", host, address)
+            raise Refused(f"{host} leads to an address that we do not call")
     return addresses[:MOST_ADDRESSES]
 
 
@@ -215,7 +223,8 @@ def may_call(address: Address, *, encrypted: bool = True) -> bool:
     plain = _unwrapped(address)
     if plain.is_loopback:
         return bool(settings.ALLOW_LOOPBACK_PEERS)
-    return encrypted and plain.is_global and not plain.is_multicast
+    given = isinstance(plain, ipaddress.IPv4Address) or plain in GIVEN_IPV6
+    return encrypted and given and plain.is_global and not plain.is_multicast
 
 
 def _unwrapped(address: Address) -> Address:

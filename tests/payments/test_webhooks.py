@@ -228,7 +228,17 @@ def test_a_peer_that_drips_its_answer_does_not_hold_the_worker(due, monkeypatch)
         "https://[fd00::1]/",
         "https://[::ffff:10.0.0.1]/",
         "https://[64:ff9b::a00:1]/",
+        "https://[64:ff9b:1::a00:1]/",
+        "https://[64:ff9b:1::808:808]/",
         "https://[2002:a00:1::]/",
+        "https://[2001:0:808:808::f5ff:fffe]/",
+        "https://[::10.0.0.1]/",
+        "https://[::8.8.8.8]/",
+        "https://[::ffff:0:10.0.0.1]/",
+        "https://[::ffff:127.0.0.1]/",
+        "https://[fec0::1]/",
+        "https://[ff0e::1]/",
+        "https://[4000::1]/",
         "https://2130706433:1/",
         "https://100.64.0.1/",
         "https://224.0.0.1/",
@@ -270,6 +280,18 @@ def test_a_name_with_one_private_address_among_public_ones_is_refused(settings, 
         outbound.post("https://rebound.example.org/", b"{}", {})
 
 
+def test_what_the_name_server_said_is_told_to_our_log_alone(settings, monkeypatch, caplog):
+    settings.ALLOW_LOOPBACK_PEERS = False
+    answers = [(2, 1, 6, "", ("10.20.30.40", 443))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers)
+
+    with pytest.raises(outbound.Refused) as refused:
+        outbound.post("https://db.internal/", b"{}", {})
+
+    assert str(refused.value) == "db.internal leads to an address that we do not call"
+    assert "db.internal leads to 10.20.30.40" in caplog.text
+
+
 def test_the_call_goes_to_the_address_that_was_checked(peer, monkeypatch):
     port = int(peer.url.split(":")[2].split("/")[0])
     asked = []
@@ -296,7 +318,10 @@ def test_a_name_with_two_addresses_is_tried_at_both(peer):
     assert outbound.post(f"http://localhost:{port}/hooks", b"{}", {}) == 200
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111"])
+@pytest.mark.parametrize(
+    "address",
+    ["8.8.8.8", "2606:4700::1111", "2001:4860::8888", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::"],
+)
 def test_public_addresses_may_be_called_encrypted_only(address):
     assert outbound.may_call(ipaddress.ip_address(address))
     assert not outbound.may_call(ipaddress.ip_address(address), encrypted=False)

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from payments import outbound
 from payments.models import OcpiConnection
 from payments.ocpi import discovery
 from payments.outbound import Limits
@@ -74,10 +75,25 @@ def test_a_party_that_was_not_invited_is_2001(door, platform, stored, roles):
         "http://192.168.1.1/v",
         "https://u:p@example.org/",
         "https://[::]/v",
+        "https://[::10.0.0.1]/v",
+        "https://[64:ff9b:1::a00:1]/v",
     ],
 )
 def test_a_versions_url_into_our_own_network_is_2001(door, platform, stored, url):
     assert refused(door, stored, platform.credentials(url=url)) == 2001
+
+
+def test_a_platform_cannot_ask_our_name_server_for_what_is_next_door(door, platform, monkeypatch):
+    async def resolved(_host, _port):
+        return ["10.20.30.40"]
+
+    monkeypatch.setattr(outbound, "_resolved", resolved)
+
+    _, said = door.call("post", body=platform.credentials(url="https://db.internal/versions"))
+
+    assert said["status_code"] == 2001
+    assert "db.internal leads to an address that we do not call" in said["status_message"]
+    assert "10.20.30.40" not in str(said)
 
 
 def test_outside_the_demo_the_loopback_is_not_called(door, platform, stored, settings):
