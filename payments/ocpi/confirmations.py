@@ -7,7 +7,7 @@ show is replaced in them (`one_line`), and what is too long for OCPI is cut.
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -19,11 +19,23 @@ from payments.ocpi.dialects import Kind, Version, in_dialect
 from payments.ocpi.prices import Price, price_document, read_price
 from payments.ocpi.reading import Reader, given, one_line
 from payments.ocpi.tariffs import utc_text
-
-logger = logging.getLogger(__name__)
+from tariffs.engine.errors import InputError, InvalidInput
 
 MAX_LINES: Final = 200
 MAX_LINE: Final = 255
+
+
+class InvalidConfirmation(InvalidInput):
+    """A confirmation has faults; its text names the hold, which staff need to ask for the confirmation."""
+
+    def __init__(
+        self, errors: Sequence[InputError], *, hold: str | None, confirmation_id: str | None
+    ) -> None:
+        super().__init__(errors)
+        self._named = f"a confirmation for {hold or 'a hold that cannot be read'} (id {confirmation_id})"
+
+    def __str__(self) -> str:
+        return f"{self._named}: {super().__str__()}"
 
 
 class CaptureStatusCode(StrEnum):
@@ -53,7 +65,7 @@ def parse_confirmation(obj: object, *, path: str = "") -> ConfirmationEntry:
     """Read a FinancialAdviceConfirmation, its price in the shape of either version.
 
     `eft_data` is required by the text and absent from its own example: none is taken as none. Raises
-    `InvalidInput` with every fault; the log names the hold, which staff need to ask for the confirmation.
+    `InvalidConfirmation` with every fault.
     """
     reader = Reader(obj, path)
     reader.value("total_costs", required=True)
@@ -69,9 +81,8 @@ def parse_confirmation(obj: object, *, path: str = "") -> ConfirmationEntry:
         "message": _message(reader),
     }
     if reader.errors:
-        named = fields["authorization_reference"] or "a hold that cannot be read"
-        logger.warning("a confirmation for %s cannot be taken (id %s)", named, fields["id"])
-    reader.require_sound()
+        named = {"hold": fields["authorization_reference"], "confirmation_id": fields["id"]}
+        raise InvalidConfirmation(reader.errors, **named)
     assert total is not None, "a missing price is a fault"
     # "A consumer price with VAT": one that tells only what it is without is a money fact all the same. It is
     # taken for the whole, and whoever compares it with what is due sees that it differs.

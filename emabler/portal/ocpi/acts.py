@@ -112,8 +112,8 @@ def _pulled(noun: str, pull: Callable[[], Pulled]) -> Result:
     except CallFailed as failed:
         raise Failed(f"Nothing could be pulled: {failed}") from failed
     came = f"1 {noun} came." if pulled.taken == 1 else f"{pulled.taken} {noun}s came."
-    if pulled.faults:
-        came += f" {len(pulled.faults)} could not be taken; the first: {pulled.faults[0]}"
+    if pulled.refused:
+        came += f" {pulled.refused} could not be taken; the first: {pulled.faults[0]}"
     return Result(came)
 
 

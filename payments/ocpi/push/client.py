@@ -24,7 +24,7 @@ from payments.ocpi.envelope import Status
 from payments.ocpi.reading import one_line
 from payments.outbound import CallFailed, Limits, Refused, Unreachable
 
-__all__ = ["Answer", "BadAnswer", "CallFailed", "Refused", "Unreachable", "call", "pages"]
+__all__ = ["Answer", "BadAnswer", "CallFailed", "Refused", "Unreachable", "call", "objects"]
 
 MOST_PAGES: Final = 1_000  # a `next` link that leads in a circle ends here
 PAGE_LIMIT: Final = 100  # what we ask for; a platform may give less
@@ -49,11 +49,11 @@ class BadAnswer(CallFailed):
 
 
 class Unfinished(CallFailed):
-    """There was no time for the whole of a list; `next_url` is where it goes on, "" where nothing came yet."""
+    """There was no time for the whole of a list: it goes on at `next_url`, behind the first `done` objects there."""
 
-    def __init__(self, message: str, *, next_url: str) -> None:
-        super().__init__(message)
-        self.next_url = next_url
+    def __init__(self, *, next_url: str, done: int) -> None:
+        super().__init__("the list is longer than there was time for")
+        self.next_url, self.done = next_url, done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +96,7 @@ def call(
     is shown instead of the stored one, during a handshake. Raises Refused, Unreachable, BadAnswer.
     """
     _assert_no_transaction()
-    address = f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(query)}" if query else url
+    address = _with_query(url, query) if query else url
     content = b"" if body is None else exact_json.dumps(body).encode()
     message = OcpiMessage(
         connection=connection,
@@ -119,47 +119,49 @@ def call(
     return _exchange(message, headers, content, limits)
 
 
-def pages(
+def objects(
     connection: OcpiConnection,
     url: str,
     *,
     query: Mapping[str, str] | None = None,
     module: str = "",
+    done: int = 0,
     until: float = math.inf,
-    to_party: Party | None = None,
-    from_party: Party | None = None,
-) -> Iterator[list[Any]]:
-    """Yield a list page after page, as far as the `next` links lead (OCPI 2.3.0 transport_and_format).
+) -> Iterator[Any]:
+    """Yield a list object after object, as far as the `next` links lead (OCPI 2.3.0 transport_and_format).
 
-    No page is asked for after `until`, in seconds of `time.monotonic`. Raises Unfinished then, and Refused,
-    Unreachable, BadAnswer; the latter also for a link to another host, which must not get our token, for one
-    that is too long to be read, and for lists without an end.
+    Without a `query` the URL is one where a list goes on, behind the first `done` objects there. Nothing is asked
+    for or given after `until`, in seconds of `time.monotonic`: also a single page may hold more than there is time
+    for. Raises Unfinished then, and Refused, Unreachable, BadAnswer; the latter also for a link to another host,
+    which must not get our token, for one that is too long to be read, and for lists without an end.
     """
-    address, asked = url, {"limit": str(PAGE_LIMIT), **(query or {})}
+    address = url if query is None else _with_query(url, {"limit": str(PAGE_LIMIT), **query})
     for _ in range(MOST_PAGES):
-        if time.monotonic() > until:
-            raise Unfinished("the list is longer than there was time for", next_url="" if asked else address)
-        answer = call(
-            connection,
-            "GET",
-            address,
-            query=asked,
-            module=module,
-            to_party=to_party,
-            from_party=from_party,
-            limits=outbound.PAGE,
-        )
+        _look_at_the_clock(until, address, done)
+        answer = call(connection, "GET", address, module=module, limits=outbound.PAGE)
         if not answer.ok or not isinstance(answer.data, list):
             raise _bad(f"no list came: {answer}", answer)
-        yield answer.data
+        for each in answer.data[done:]:
+            _look_at_the_clock(until, address, done)
+            yield each
+            done += 1
         link = _next_link(answer)
         if link is None:
             return
         # What was asked for stands in the link, with the place of the next page.
-        address, asked = _next_address(address, link), {}
+        address, done = _next_address(address, link), 0
         if urlsplit(address)[:2] != urlsplit(url)[:2]:
             raise _bad("the next page is at another host", answer)
     raise BadAnswer(f"more than {MOST_PAGES} pages", http_status=200)
+
+
+def _look_at_the_clock(until: float, address: str, done: int) -> None:
+    if time.monotonic() > until:
+        raise Unfinished(next_url=address, done=done)
+
+
+def _with_query(url: str, query: Mapping[str, str]) -> str:
+    return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(query)}"
 
 
 def _next_link(answer: Answer) -> str | None:

@@ -7,7 +7,7 @@ already changes nothing (MONEY.md B28).
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -36,12 +36,16 @@ PULL_FOR_SECONDS: Final = 20.0
 NEVER_GIVEN: Final = timedelta(hours=1)  # a platform that may not have the list at all
 
 
-@dataclass(frozen=True, slots=True)
+MOST_FAULTS: Final = 20  # told one by one: a page has room for a million objects that are none
+
+
+@dataclass(slots=True)
 class Pulled:
-    """How many objects came, and what was wrong with those that could not be taken."""
+    """How many objects were taken, how many could not be, and what was wrong with the first of those."""
 
     taken: int = 0
-    faults: tuple[str, ...] = ()
+    refused: int = 0
+    faults: list[str] = field(default_factory=list)
 
 
 def pull_terminals(connection: OcpiConnection, *, now: datetime, until: float | None = None) -> Pulled:
@@ -76,36 +80,44 @@ def _pull(
     until: float,
     now: datetime,
 ) -> Pulled:
-    """Take page after page; an object that cannot be read keeps none of the others back."""
+    """Take object after object; one that cannot be read keeps none of the others back."""
     if not address:
         raise client.Refused("the platform has no such list")
     query = {} if since is None else {"date_from": str(utc_text(since))}
-    taken, faults = 0, []
-    for page in _pages(connection, address, query, until=until, now=now):
-        for item in page:
-            try:
-                take(connection, item, now=now)
-                taken += 1
-            except InvalidInput as error:
-                faults.append(str(error)[:300])
-                logger.warning("an object pulled from %s cannot be taken: %s", connection.ptp.name, error)
-    return Pulled(taken, tuple(faults))
-
-
-def _pages(
-    connection: OcpiConnection, address: str, query: dict[str, str], *, until: float, now: datetime
-) -> Iterator[list[Any]]:
-    """The pages of a list; one that was too long for the last pull goes on where that stopped."""
-    subject = f"rest:{remembered.digest(address)}"
-    rest = (remembered.recall(connection, Kind.LOOK, subject) or {}).get("next", "")
-    remembered.forget(connection, Kind.LOOK, subject)
+    pulled = Pulled()
     try:
-        yield from client.pages(
-            connection, rest or address, query={} if rest else query, module="payments", until=until
-        )
+        for each in _objects(connection, address, query, until=until, now=now):
+            try:
+                take(connection, each, now=now)
+                pulled.taken += 1
+            except InvalidInput as error:
+                _note(pulled, error, connection)
+    finally:
+        if (more := pulled.refused - MOST_FAULTS) > 0:
+            logger.warning("%d more objects pulled from %s cannot be taken", more, connection.ptp.name)
+    return pulled
+
+
+def _note(pulled: Pulled, error: InvalidInput, connection: OcpiConnection) -> None:
+    pulled.refused += 1
+    if pulled.refused <= MOST_FAULTS:
+        pulled.faults.append(str(error)[:300])
+        logger.warning("an object pulled from %s cannot be taken: %s", connection.ptp.name, pulled.faults[-1])
+
+
+def _objects(
+    connection: OcpiConnection, address: str, query: dict[str, str], *, until: float, now: datetime
+) -> Iterator[Any]:
+    """The objects of a list; one that was too long for the last pull goes on where that stopped."""
+    subject = f"rest:{remembered.digest(address)}"
+    rest = remembered.recall(connection, Kind.LOOK, subject)
+    remembered.forget(connection, Kind.LOOK, subject)
+    place = {"url": rest["next"], "done": rest.get("done", 0)} if rest else {"url": address, "query": query}
+    try:
+        yield from client.objects(connection, **place, module="payments", until=until)
     except Unfinished as stopped:
-        if stopped.next_url:
-            remembered.note(connection, Kind.LOOK, subject, {"next": stopped.next_url}, now=now)
+        rest = {"next": stopped.next_url, "done": stopped.done}
+        remembered.note(connection, Kind.LOOK, subject, rest, now=now)
         raise
 
 

@@ -1,5 +1,6 @@
 """Terminals and financial advice confirmations that a PTP tells us (OCPI 2.3.0 mod_payments, Receiver)."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -12,6 +13,9 @@ from payments.ocpi.server.segments import may_be_id
 from payments.ocpi.server.transport import Call, OcpiView
 from payments.ocpi.terminals import parse_terminal_patch, terminal_document
 from payments.terminals import find_terminal
+from tariffs.engine.errors import InvalidInput
+
+logger = logging.getLogger(__name__)
 
 
 class TerminalsView(OcpiView):
@@ -75,7 +79,12 @@ class ConfirmationsView(OcpiView):
 
     def post(self, call: Call) -> Reply:
         """Book it, or keep it for staff; a money fact is never refused for what it says."""
-        return created() if booking.book(call.connection, call.body, now=call.now) else Reply()
+        try:
+            is_new = booking.book(call.connection, call.body, now=call.now)
+        except InvalidInput as error:
+            logger.warning("%s told what cannot be taken: %s", call.connection.ptp.name, error)
+            raise
+        return created() if is_new else Reply()
 
 
 class ConfirmationView(OcpiView):

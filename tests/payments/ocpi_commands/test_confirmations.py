@@ -306,6 +306,11 @@ class TestRefused:
         assert (status, data) == (2001, None)
         assert not Confirmation.objects.exists()
 
+    def test_the_log_names_the_hold_of_one_that_is_refused(self, ptp, caplog):
+        ptp.send("POST", PATH, confirmation(authorization_reference="hold-1", total_costs=None))
+
+        assert "a confirmation for hold-1 (id " in caplog.text
+
     @pytest.mark.parametrize(
         "raw",
         [

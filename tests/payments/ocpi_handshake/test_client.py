@@ -2,7 +2,9 @@
 
 import itertools
 import threading
+import time
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 from django.db import transaction
@@ -218,10 +220,47 @@ def test_pages_follow_the_links_and_keep_what_was_asked_for(connection, peer):
 
     peer.route("GET", "/list", listed)
 
-    found = list(client.pages(connection, f"{peer.url}/list", query={"date_from": "2026-01-01"}))
+    found = list(client.objects(connection, f"{peer.url}/list", query={"date_from": "2026-01-01"}))
 
-    assert found == [[0], [1], [2]]
+    assert found == [0, 1, 2]
     assert [request.query["date_from"] for request in peer.received] == ["2026-01-01"] * 3
+
+
+def test_a_list_goes_on_behind_what_came_of_its_page(connection, peer, monkeypatch):
+    now = itertools.count()
+    monkeypatch.setattr(
+        client, "time", SimpleNamespace(monotonic=lambda: next(now), perf_counter=time.perf_counter)
+    )
+    link = f'<{peer.url}/list?page=2>; rel="next"'
+    pages = {"1": Reply([0, 1, 2], headers={"Link": link}), "2": Reply([3, 4, 5, 6, 7])}
+    peer.route("GET", "/list", lambda asked: pages[asked.query.get("page", "1")])
+    got = client.objects(connection, f"{peer.url}/list", query={"page": "1"}, until=7)
+
+    assert list(itertools.islice(got, 6)) == [0, 1, 2, 3, 4, 5]  # two looks at the clock are for the pages
+    with pytest.raises(client.Unfinished) as stopped:
+        next(got)
+
+    assert (stopped.value.next_url, stopped.value.done) == (f"{peer.url}/list?page=2", 3)
+    peer.received.clear()
+    assert list(client.objects(connection, stopped.value.next_url, done=3)) == [6, 7]
+    assert [asked.query for asked in peer.received] == [{"page": "2"}]
+
+
+def test_a_first_page_that_was_too_long_is_asked_for_again_as_it_was(connection, peer, monkeypatch):
+    now = itertools.count()
+    monkeypatch.setattr(
+        client, "time", SimpleNamespace(monotonic=lambda: next(now), perf_counter=time.perf_counter)
+    )
+    peer.route("GET", "/list", lambda _: Reply([0, 1, 2]))
+    got = client.objects(connection, f"{peer.url}/list", query={"date_from": "2026-01-01"}, until=1)
+
+    assert next(got) == 0
+    with pytest.raises(client.Unfinished) as stopped:
+        next(got)
+
+    assert list(client.objects(connection, stopped.value.next_url, done=stopped.value.done)) == [1, 2]
+    first, again = (asked.query for asked in peer.received)
+    assert first == again == {"limit": "100", "date_from": "2026-01-01"}
 
 
 def test_a_page_at_another_host_does_not_get_our_token(connection, peer):
@@ -231,7 +270,7 @@ def test_a_page_at_another_host_does_not_get_our_token(connection, peer):
         peer.route("GET", "/list", lambda _: Reply([1], headers={"Link": link}))
 
         with pytest.raises(client.BadAnswer, match="another host"):
-            list(client.pages(connection, f"{peer.url}/list"))
+            list(client.objects(connection, f"{peer.url}/list"))
 
         assert not other.received
 
@@ -250,7 +289,7 @@ def test_the_next_page_is_found_however_its_link_is_written(connection, peer, li
     links = {"Link": link.format(url=f"{peer.url}/list")}
     peer.route("GET", "/list", lambda asked: Reply([1], headers={} if "page" in asked.query else links))
 
-    assert list(client.pages(connection, f"{peer.url}/list")) == [[1], [1]]
+    assert list(client.objects(connection, f"{peer.url}/list")) == [1, 1]
 
 
 @pytest.mark.parametrize(
@@ -269,7 +308,7 @@ def test_a_link_that_leads_elsewhere_ends_the_list(connection, peer, link):
     links = {"Link": link.format(url=f"{peer.url}/list")}
     peer.route("GET", "/list", lambda _: Reply([1], headers=links))
 
-    assert list(client.pages(connection, f"{peer.url}/list")) == [[1]]
+    assert list(client.objects(connection, f"{peer.url}/list")) == [1]
 
 
 @pytest.mark.parametrize(
@@ -278,9 +317,9 @@ def test_a_link_that_leads_elsewhere_ends_the_list(connection, peer, link):
 def test_a_link_that_is_too_long_is_not_read_and_makes_no_list_complete(connection, peer, before):
     links = {"Link": f'{before}<{peer.url}/list?page=2>; rel="next"'}
     peer.route("GET", "/list", lambda asked: Reply([1], headers={} if "page" in asked.query else links))
-    got = client.pages(connection, f"{peer.url}/list")
+    got = client.objects(connection, f"{peer.url}/list")
 
-    assert next(got) == [1]
+    assert next(got) == 1
     with pytest.raises(client.BadAnswer, match="the Link header is longer than 4096"):
         next(got)
     assert len(peer.received) == 1
@@ -291,9 +330,9 @@ def test_a_list_that_goes_in_a_circle_ends(connection, peer, monkeypatch):
     link = f'<{peer.url}/list>; rel="next"'
     peer.route("GET", "/list", lambda _: Reply([1], headers={"Link": link}))
 
-    got = client.pages(connection, f"{peer.url}/list")
+    got = client.objects(connection, f"{peer.url}/list")
 
-    assert list(itertools.islice(got, 5)) == [[1]] * 5
+    assert list(itertools.islice(got, 5)) == [1] * 5
     with pytest.raises(client.BadAnswer, match="more than 5 pages"):
         next(got)
 
@@ -303,10 +342,10 @@ def test_a_list_that_is_none_is_said_to_be_bad(connection, peer, reply):
     peer.route("GET", "/list", lambda _: reply)
 
     with pytest.raises(client.BadAnswer, match="no list came"):
-        list(client.pages(connection, f"{peer.url}/list"))
+        list(client.objects(connection, f"{peer.url}/list"))
 
 
 def test_a_page_may_be_larger_than_an_answer(connection, peer):
     peer.route("GET", "/list", lambda _: Reply(["x" * 1000] * 500))
 
-    assert sum(map(len, client.pages(connection, f"{peer.url}/list"))) == 500
+    assert len(list(client.objects(connection, f"{peer.url}/list"))) == 500

@@ -1,6 +1,9 @@
 """Pages with something spoilt in them: what can be read is taken, and the pull goes on behind it."""
 
+import time
 from collections.abc import Iterator
+from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,7 +11,7 @@ from django.utils import timezone
 
 from payments import exact_json
 from payments.models import Confirmation, Payment, Terminal
-from payments.ocpi.push import pulls
+from payments.ocpi.push import client, pulls
 from payments.settlement import OCPI_CDR, OCPI_SESSION
 from payments.simulator.ocpi.wire import Reply, Request
 from payments.states import PaymentState
@@ -122,7 +125,7 @@ def test_one_that_is_spoilt_keeps_none_of_the_others_back_and_is_named_in_the_lo
     assert (pulled.taken, len(pulled.faults)) == (1, 1)
     assert capturing.state == PaymentState.CAPTURED
     assert ptp.connection.confirmations_pulled_at is not None
-    assert "a confirmation for bad-hold cannot be taken" in caplog.text
+    assert "cannot be taken: a confirmation for bad-hold" in caplog.text
 
 
 @pytest.mark.parametrize("item", [b"NaN", b"null", b"[]", b'"\\u0000"', b"7"])
@@ -132,6 +135,50 @@ def test_what_is_no_object_is_passed_over_too(ptp: Platform, lists: Any, item: b
     pulled = pulls.pull_confirmations(ptp.connection, now=timezone.now())
 
     assert (pulled.taken, len(pulled.faults)) == (1, 1)
+
+
+@pytest.mark.parametrize("item", [b"0", confirmation("bad-hold", total_costs=b"0")], ids=["number", "object"])
+def test_of_a_page_full_of_faults_the_first_are_named_and_the_rest_are_counted(
+    ptp: Platform, lists: Any, caplog: pytest.LogCaptureFixture, item: bytes
+) -> None:
+    lists["financial-advice-confirmations"] = [[item] * 60, [item] * 40 + [confirmation("good")]]
+
+    pulled = pulls.pull_confirmations(ptp.connection, now=timezone.now())
+
+    assert (pulled.taken, pulled.refused, len(pulled.faults)) == (1, 100, pulls.MOST_FAULTS)
+    told = [record.getMessage() for record in caplog.records if record.name.startswith("payments.ocpi")]
+    assert len(told) == pulls.MOST_FAULTS + 1
+    assert told[-1].startswith("80 more objects pulled from")
+
+
+def test_a_page_with_more_than_there_is_time_for_is_left_and_gone_on_with(
+    ptp: Platform, lists: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists["financial-advice-confirmations"] = [[confirmation(f"hold-{n}") for n in range(7)]]
+    clock = {"now": 0.0}
+    times = SimpleNamespace(monotonic=lambda: clock["now"], perf_counter=time.perf_counter)
+    monkeypatch.setattr(client, "time", times)
+    really = pulls.booking.book
+
+    def slow(*told: Any, now: datetime) -> bool:
+        clock["now"] += 1
+        return really(*told, now=now)
+
+    monkeypatch.setattr(pulls.booking, "book", slow)
+
+    def pull() -> pulls.Pulled:
+        return pulls.pull_confirmations(ptp.connection, now=timezone.now(), until=clock["now"] + 2.5)
+
+    for so_far in (3, 6):
+        with pytest.raises(pulls.Unfinished):
+            pull()
+        assert Confirmation.objects.count() == so_far
+    ptp.reload()
+    assert ptp.connection.confirmations_pulled_at is None
+    assert pull().taken == 1
+    assert Confirmation.objects.count() == 7
+    ptp.reload()
+    assert ptp.connection.confirmations_pulled_at is not None
 
 
 def test_a_page_that_is_no_json_is_still_a_fault_of_the_platform(ptp: Platform, lists: Any) -> None:

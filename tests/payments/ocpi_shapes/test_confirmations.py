@@ -7,6 +7,7 @@ import pytest
 
 from payments.ocpi.confirmations import CaptureStatusCode, confirmation_document, parse_confirmation
 from payments.ocpi.dialects import Version
+from tariffs.engine.errors import InvalidInput
 from tests.payments.ocpi_shapes import cast
 from tests.payments.ocpi_shapes.faults import faults
 
@@ -106,12 +107,16 @@ def test_neither_a_cut_nor_a_space_lets_a_card_number_through(between: str) -> N
     assert "4111" not in read.message
 
 
-def test_a_confirmation_that_is_refused_leaves_its_hold_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    faults(parse_confirmation, cast.confirmation_sent(total_costs=4, authorization_reference="hold-1"))
-    faults(parse_confirmation, cast.confirmation_sent() | {"authorization_reference": "hold\n2"})
+@pytest.mark.parametrize(
+    ("reference", "named"), [("hold-1", "hold-1"), ("hold\n2", "a hold that cannot be read")]
+)
+def test_the_refusal_of_a_confirmation_names_its_hold(reference: str, named: str) -> None:
+    sent = cast.confirmation_sent(total_costs=4) | {"authorization_reference": reference}
 
-    assert "hold-1" in caplog.messages[0]
-    assert "hold that cannot be read" in caplog.messages[1]
+    with pytest.raises(InvalidInput) as refused:
+        parse_confirmation(sent)
+
+    assert str(refused.value).startswith(f"a confirmation for {named} (id {sent['id']}): total_costs: ")
 
 
 def test_an_amount_is_taken_to_its_last_digit() -> None:
