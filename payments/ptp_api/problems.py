@@ -8,7 +8,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, TooManyFieldsSent
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions
@@ -166,6 +166,7 @@ _TRANSLATIONS: dict[type[Exception], Callable[[Any], Problem]] = {
     exceptions.PermissionDenied: lambda error: Problem("not_found"),
     PermissionDenied: lambda error: Problem("not_found"),
     Http404: lambda error: Problem("not_found"),
+    TooManyFieldsSent: lambda error: Problem("invalid_query", "The query has too many parameters."),
     # The database restarts, or is too busy: whatever it was, nothing of it is stored.
     OperationalError: _unavailable,
     InterfaceError: _unavailable,

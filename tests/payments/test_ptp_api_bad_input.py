@@ -215,6 +215,9 @@ def test_a_capture_report_of_the_wrong_form_is_named(cast, terminal, fields, pat
         f"/sessions/{UNKNOWN}/settlement",
         f"/connectors/{UNKNOWN}/quote",
         "/connectors/%00/quote",
+        "/%0a",
+        "/sessions%0a",
+        "/sessions/%0a",
     ],
 )
 def test_what_is_not_there_is_a_problem_document(terminal, path):
@@ -248,6 +251,14 @@ def test_a_cursor_is_of_the_callers_own_and_of_this_list(cast, terminal):
         for cursor in (runs.session_id, theirs.session_id):
             answer = terminal.get(path, **query, cursor=str(cursor))
             assert problem(answer) == (400, "invalid_query")
+
+
+@pytest.mark.parametrize("path", ["/connectors", "/settlements", "/receipts"])
+def test_a_query_of_too_many_parameters_is_refused_and_no_fault_of_ours(terminal, caplog, path):
+    answer = terminal.get(path, status="due", **{f"a{n}": "1" for n in range(2_000)})
+
+    assert problem(answer) == (400, "invalid_query")
+    assert "unforeseen" not in caplog.text
 
 
 @pytest.mark.parametrize("since", ["yesterday", "2026-13-01T00:00:00Z", "2026-01-01T00:00:00", "0", "9" * 60])

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Final
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -40,6 +40,7 @@ STRANGERS_PER_MINUTE: Final = 60  # of one address; a platform that lost its tok
 _ROUTING: Final = ("country-code", "party-id")
 _UNAUTHORIZED: Final = "The token is missing, unknown, or not good here."
 _CHALLENGE: Final = {"WWW-Authenticate": 'Token realm="ocpi"'}
+_UNREADABLE: Final = "The request cannot be read; it may have too many parameters."
 _FAULT: Final = "We could not work on this request; it may be sent again."
 
 
@@ -101,6 +102,9 @@ class OcpiView(View):
             reply = self._reply(call, path)
         except OcpiError as error:
             reply = error.reply
+        except SuspiciousOperation:
+            # Django reads a query when it is looked at first, and then refuses one of a thousand parameters.
+            reply = Reply(status=Status.INVALID, message=_UNREADABLE)
         except Exception:
             # A fault of ours must not be taken for a no: the peer may send it again (OCPI 3000).
             logger.exception("OCPI %s %s failed", request.method, request.path)

@@ -17,6 +17,7 @@ from payments.ocpi.server import (
     tokens,
     versions,
 )
+from payments.ocpi.server.paths import both
 
 
 class VersionConverter:
@@ -45,10 +46,9 @@ _MODULES: list[URLPattern | URLResolver] = [
 ]
 
 urlpatterns = [
-    re_path(r"^versions/?$", versions.VersionsView.as_view(), name="ocpi-versions"),
-    path("<ocpi_version:version>", versions.DetailsView.as_view(), name="ocpi-details"),
-    path("<ocpi_version:version>/", versions.DetailsView.as_view()),
+    *both("versions", versions.VersionsView, "ocpi-versions"),
+    *both("<ocpi_version:version>", versions.DetailsView, "ocpi-details"),
     path("cpo/<ocpi_version:version>/", include(_MODULES)),
-    # Also what is not there is answered in the envelope, and after the token was looked at.
-    re_path(r"^.*$", versions.NothingView.as_view()),
+    # Also what is not there is answered in the envelope, and after the token was looked at: whatever its letters.
+    re_path("", versions.NothingView.as_view()),
 ]

@@ -1,4 +1,4 @@
-"""How much a platform may ask in a minute, and how much somebody with a token that nobody knows."""
+"""How much a platform may ask, in a minute and at once, and how much somebody with a token that nobody knows."""
 
 from typing import Any
 
@@ -51,3 +51,14 @@ def test_what_is_refused_so_is_logged_like_what_strangers_send(ptp: Reader, sett
 
     message = OcpiMessage.objects.get()
     assert (message.connection, message.http_status) == (None, 429)
+
+
+@pytest.mark.parametrize("path", ["locations", "tariffs", "sessions", "cdrs"])
+def test_a_query_of_too_many_parameters_is_refused_and_no_fault_of_ours(
+    ptp: Reader, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    answer = ptp.get(path, **{f"a{n}": "1" for n in range(2_000)})
+
+    assert (answer.http_status, answer.status) == (200, 2001)
+    assert "failed" not in caplog.text
+    assert OcpiMessage.objects.get().ocpi_status == 2001

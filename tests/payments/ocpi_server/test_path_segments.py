@@ -62,6 +62,16 @@ def test_a_segment_that_can_be_no_id_names_nothing(
         assert http_status == 404 or method in ("PUT", "PATCH"), no_id  # these may name what is new
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["%0a", "versions%0a", "2.3.0%0a", "cpo/2.3.0/%0a", "cpo/2.3.0/sessions/%0a", "cpo/2.3.0%0a/sessions"],
+)
+def test_an_address_with_a_line_break_is_none_and_said_in_the_envelope(ptp: Reader, path: str) -> None:
+    answer = ptp.get(f"/ocpi/{path}")
+
+    assert (answer.http_status, answer.status) == (404, 2001)
+
+
 @DATABASES
 @pytest.mark.parametrize("route", ["sessions/FI/EMB/{session}", "cdrs/FI/EMB/{cdr}"])
 def test_an_id_is_found_below_its_party_alone(cast: Cast, ptp: Reader, route: str, on_postgres: bool) -> None:
