@@ -227,7 +227,7 @@ def _exchange(message: OcpiMessage, headers: dict[str, str], content: bytes, lim
     try:
         response = outbound.send(message.method, message.url, headers=headers, body=content, limits=limits)
         message.http_status = response.status
-        message.response_body = response.body[: message_log.LONGEST_BODY].decode("utf-8", "replace")
+        message.response_body = response.body.decode("utf-8", "replace")
         answer = _read(response, limits.most_bytes)
         message.ocpi_status, message.error = answer.ocpi_status, "" if answer.ok else answer.message
     except outbound.Oversized as error:

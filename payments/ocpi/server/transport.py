@@ -263,7 +263,7 @@ def _log(
             request_id=ids[0],
             correlation_id=ids[1],
             request_body=told,
-            response_body=response.content[: message_log.LONGEST_BODY].decode("utf-8", "replace"),
+            response_body=response.content.decode("utf-8", "replace"),
             error=reply.message,
             duration_ms=round((time.perf_counter() - began) * 1000),
         )

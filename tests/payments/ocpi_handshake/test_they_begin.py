@@ -1,5 +1,7 @@
 """A platform registers at ours: over our HTTP door, with calls back to a real peer."""
 
+import json
+
 import pytest
 from django.utils import timezone
 
@@ -120,6 +122,17 @@ def test_no_token_is_stored_in_clear_or_logged(door, platform, stored):
         assert secret not in row
         assert secret not in traffic
         assert token_header(secret) not in traffic
+
+
+@pytest.mark.parametrize("spelt", [r'"t\u006fken"', '"TOKEN"', "'token'"])
+def test_a_token_that_is_spelt_in_another_way_is_not_logged_either(door, platform, spelt):
+    body = json.dumps(platform.credentials()).replace('"token"', spelt)
+
+    door.call("post", body=body)
+
+    message = OcpiMessage.objects.get(direction=OcpiMessage.Direction.IN, method="POST")
+    assert ITS_TOKEN not in message.request_body
+    assert ITS_TOKEN not in message.response_body
 
 
 def test_one_correlation_id_joins_the_calls_of_a_handshake(door, platform):

@@ -165,6 +165,59 @@ class TestWhatIsLogged:
     def test_no_part_of_a_token_is_kept_however_it_is_written_or_cut(self, body: str) -> None:
         assert "the-rest" not in message_log.redacted(body)
 
+    @pytest.mark.parametrize(
+        ("body", "kept"),
+        [
+            (r'{"t\u006fken": "the-rest", "url": "https://a/"}', '{"token":"…","url":"https://a/"}'),
+            ('{"Token": "the-rest", "token_a": "the-rest"}', '{"Token":"…","token_a":"…"}'),
+            (
+                '{"token": ["the-rest"], "data": [{"token": {"is": "the-rest"}}]}',
+                '{"token":"…","data":[{"token":"…"}]}',
+            ),
+            ('{"token": "the-rest", "token": 7}', '{"token":"…"}'),
+            ('{"token": null, "roles": [{"name": "Älv\t"}]}', '{"token":null,"roles":[{"name":"Älv\\t"}]}'),
+            ("{'token': 'the-rest'}", ""),
+            ('{"token": "the-rest"', ""),
+            ("token=the-rest", ""),
+            ('"the-rest"', ""),
+            ('["the-rest"]', ""),
+            ("", ""),
+        ],
+    )
+    @pytest.mark.parametrize(
+        ("module", "url"),
+        [("credentials", "/anywhere"), ("", "/ocpi/cpo/2.1.1/Credentials")],
+        ids=["ours", "none"],
+    )
+    def test_of_credentials_is_kept_what_is_known_to_be_no_token(
+        self, db: None, module: str, url: str, body: str, kept: str
+    ) -> None:
+        message_log.keep(
+            OcpiMessage(
+                direction="IN", method="POST", url=url, module=module, request_body=body, response_body=body
+            )
+        )
+
+        message = OcpiMessage.objects.get()
+        assert (message.request_body, message.response_body) == (kept, kept)
+
+    def test_long_credentials_are_cut_after_their_token_is_taken_out(self, db: None) -> None:
+        body = '{"roles": "' + "x" * message_log.LONGEST_BODY + r'", "t\u006fken": "the-rest"}'
+        message_log.keep(
+            OcpiMessage(
+                direction="OUT",
+                method="POST",
+                url="/",
+                module="credentials",
+                request_body=body,
+                response_body=body,
+            )
+        )
+
+        message = OcpiMessage.objects.get()
+        assert message.request_body == '{"roles":"' + "x" * (message_log.LONGEST_OF_STRANGERS - 10)
+        assert message.response_body == '{"roles":"' + "x" * (message_log.LONGEST_BODY - 10)
+
     def test_a_card_number_is_found_in_whatever_surrounds_it(self) -> None:
         kept = message_log.redacted('{"eft_data": ["CARD 4111 1111 1111 1111 VISA", "4111111111111111"]}')
 
