@@ -26,6 +26,7 @@ TOPIC: Final = "ocpi.terminal"  # our part of a terminal, by its primary key; pu
 # A PTP that goes on telling another assignment than ours is told ours with every nightly pull, not more often.
 TOLD_AGAIN: Final = timedelta(hours=20)
 _LISTS: Final = ("location_ids", "evse_uids")
+_NAMES: Final = ("customer_reference", "reference")  # kept beside the document; staff may name the contract
 
 
 def invoice_base_url() -> str:
@@ -53,7 +54,7 @@ def enrol(connection: OcpiConnection, told: object, *, now: datetime) -> tuple[T
         elif entry.updated_at is not None:
             # What a whole one leaves out, and had before, is gone: this is said as well.
             said = {name: None for name, value in terminal.document.items() if value} | said
-        _store(terminal, entry, now)
+        _store(terminal, entry, said, now)
         _answer(terminal, connection, said, now)
     return terminal, is_new
 
@@ -61,19 +62,23 @@ def enrol(connection: OcpiConnection, told: object, *, now: datetime) -> tuple[T
 def amend(terminal: Terminal, patch: Mapping[str, Any], *, now: datetime) -> None:
     """Change what a PATCH names. Raises InvalidInput."""
     known = {"terminal_id": terminal.terminal_id, **exact(terminal.document)}
-    named = {**patch, "terminal_id": terminal.terminal_id}
+    said = merged({}, patch)
+    named = {**said, "terminal_id": terminal.terminal_id}
     with transaction.atomic():
-        _store(terminal, parse_terminal(merged(known, named)), now)
-        _answer(terminal, terminal.ptp.ocpi_connection, merged({}, patch), now)
+        _store(terminal, parse_terminal(merged(known, named)), said, now)
+        _answer(terminal, terminal.ptp.ocpi_connection, said, now)
 
 
-def _store(terminal: Terminal, entry: TerminalEntry, now: datetime) -> None:
-    """Write what is news; a nightly pull that brings none leaves the row as it was."""
-    news = {
-        "document": plain(terminal_document(entry)),
-        "customer_reference": entry.customer_reference,
-        "reference": entry.reference,
-    }
+def _store(terminal: Terminal, entry: TerminalEntry, said: Mapping[str, Any], now: datetime) -> None:
+    """Write what is news; a nightly pull that brings none leaves the row as it was.
+
+    A name that is not said, or said as before, is no news: staff may have named another contract meanwhile,
+    and our word of it may still be on its way to the PTP.
+    """
+    news: dict[str, Any] = {"document": plain(terminal_document(entry))}
+    for name in _NAMES:
+        if said.get(name) not in (None, terminal.document.get(name)):
+            news[name] = getattr(entry, name)
     if all(getattr(terminal, name) == value for name, value in news.items()):
         return
     for name, value in {**news, "updated_at": now}.items():

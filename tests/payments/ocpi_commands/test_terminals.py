@@ -74,7 +74,7 @@ class TestTold:
 
         whole = {"reference": "SN-2", "last_updated": "2026-02-02T00:00:00Z"}
         assert said(ptp.send("PUT", f"payments/terminals/{ID}", whole))[0] == 1000
-        assert (terminal().reference, terminal().customer_reference) == ("SN-2", "")
+        assert (terminal().reference, terminal().document.get("city")) == ("SN-2", None)
 
     def test_what_is_sold_goes_on_when_its_ptp_tells_news_of_a_terminal(self, cast, ptp):
         tell(ptp, FULL | {"terminal_id": cast.terminal.terminal_id}, 200)
@@ -123,6 +123,46 @@ class TestContract:
         tell(ptp, {"terminal_id": ID, "country_code": "fi", "party_id": "sub"})
 
         assert party_of(terminal(), ptp.connection) == ("FI", "SUB")
+
+
+class TestContractNamedByStaff:
+    """In the portal; the PTP is told, and tells it back or does not."""
+
+    @pytest.fixture
+    def named(self, ptp):
+        """Tells a terminal, then lets staff name its contract; returns what it is called after more is told."""
+
+        def name(told, method, path, more):
+            tell(ptp, told)
+            Terminal.objects.filter(terminal_id=ID).update(customer_reference="QUAY")
+            assert said(ptp.send(method, path, more))[0] == 1000
+            return terminal().customer_reference
+
+        return name
+
+    @pytest.mark.parametrize("told", [{"terminal_id": ID}, FULL], ids=["of none", "of another"])
+    @pytest.mark.parametrize(
+        ("method", "path", "more"),
+        [
+            ("PATCH", f"payments/terminals/{ID}", {"city": "Oulu", "last_updated": "2026-02-01T00:00:00Z"}),
+            ("POST", "payments/terminals", {"terminal_id": ID}),
+            ("POST", "payments/terminals", {"terminal_id": ID, "last_updated": "2026-02-01T00:00:00Z"}),
+            ("PUT", f"payments/terminals/{ID}", {"last_updated": "2026-02-01T00:00:00Z"}),
+        ],
+        ids=["patched", "short", "whole", "put"],
+    )
+    def test_it_stays_where_the_ptp_names_none(self, named, told, method, path, more):
+        assert named(told, method, path, more) == "QUAY"
+
+    def test_it_stays_where_the_ptp_says_what_it_said_before(self, named):
+        whole = FULL | {"city": "Oulu", "last_updated": "2026-02-01T00:00:00Z"}
+
+        assert named(FULL, "POST", "payments/terminals", whole) == "QUAY"
+
+    def test_a_ptp_that_names_another_changes_it(self, named):
+        patch = {"customer_reference": "CITY", "last_updated": "2026-02-01T00:00:00Z"}
+
+        assert named(FULL, "PATCH", f"payments/terminals/{ID}", patch) == "CITY"
 
 
 class TestRefused:

@@ -355,6 +355,20 @@ class TestLost:
         amend(terminal, {"location_ids": []}, now=timezone.now())
         assert state(ptp) == "DUE"
 
+    def test_the_contract_that_staff_named_is_neither_lost_nor_taken_away(self, ptp: Platform) -> None:
+        told(ptp)
+        Terminal.objects.filter(pk=ptp.cast.terminal.pk).update(customer_reference="QUAY")
+        terminals.tell_assigned([ptp.cast.terminal.pk])
+        deliver_all(ptp)
+
+        self.news(ptp, city="Oulu", invoice_base_url=None)
+        amend(Terminal.objects.get(pk=ptp.cast.terminal.pk), {"city": "Turku"}, now=timezone.now())
+        ptp.cast.terminal.sites.clear()
+        deliver_all(ptp)
+
+        assert [each.body.get("customer_reference") for each in ptp.server.received] == ["QUAY", None]
+        assert ptp.methods == ["PUT", "PATCH"], "the contract, then the assignment alone"
+
     def test_the_nightly_pull_finds_it(self, ptp: Platform) -> None:
         told(ptp)
         keep = ptp._keep
