@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from payments import outbox
 from payments.models import Contract, OcpiConnection, OutboxMessage, Terminal
@@ -46,7 +47,7 @@ def enrol(connection: OcpiConnection, told: object, *, now: datetime) -> tuple[T
     entry = parse_terminal(told)
     said = merged({}, told) if isinstance(told, Mapping) else {}
     with transaction.atomic():
-        terminal, is_new = Terminal.objects.get_or_create(
+        terminal, is_new = _locked().get_or_create(
             ptp=connection.ptp, terminal_id=entry.terminal_id, defaults={"updated_at": now}
         )
         if not is_new and entry.updated_at is None:
@@ -61,12 +62,17 @@ def enrol(connection: OcpiConnection, told: object, *, now: datetime) -> tuple[T
 
 def amend(terminal: Terminal, patch: Mapping[str, Any], *, now: datetime) -> None:
     """Change what a PATCH names. Raises InvalidInput."""
-    known = {"terminal_id": terminal.terminal_id, **exact(terminal.document)}
     said = merged({}, patch)
-    named = {**said, "terminal_id": terminal.terminal_id}
     with transaction.atomic():
-        _store(terminal, parse_terminal(merged(known, named)), said, now)
+        terminal = _locked().select_related("ptp__ocpi_connection").get(pk=terminal.pk)
+        named = {**exact(terminal.document), **said, "terminal_id": terminal.terminal_id}
+        _store(terminal, parse_terminal(named), said, now)
         _answer(terminal, terminal.ptp.ocpi_connection, said, now)
+
+
+def _locked() -> QuerySet[Terminal]:
+    """Terminals that nobody else changes: of two messages at once the second reads what the first one wrote."""
+    return Terminal.objects.select_for_update(of=("self",), no_key=True)
 
 
 def _store(terminal: Terminal, entry: TerminalEntry, said: Mapping[str, Any], now: datetime) -> None:

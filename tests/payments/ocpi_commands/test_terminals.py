@@ -1,9 +1,13 @@
 """Terminals that a PTP tells us of: its facts, our assignment."""
 
+import threading
+
 import pytest
+from django.db import connection, transaction
+from django.utils import timezone
 
 from payments.models import Terminal
-from payments.ocpi.enrolment import party_of
+from payments.ocpi.enrolment import amend, party_of
 from tests import builders
 from tests.payments.ocpi_commands.platform import platform, said
 
@@ -163,6 +167,35 @@ class TestContractNamedByStaff:
         patch = {"customer_reference": "CITY", "last_updated": "2026-02-01T00:00:00Z"}
 
         assert named(FULL, "PATCH", f"payments/terminals/{ID}", patch) == "CITY"
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("method", "path", "second"),
+    [
+        ("PATCH", f"payments/terminals/{ID}", {"city": "Oulu"}),
+        ("POST", "payments/terminals", {"terminal_id": ID, "city": "Oulu"}),
+    ],
+)
+def test_of_two_messages_at_once_none_is_lost(method, path, second):
+    ptp = platform()
+    tell(ptp, {"terminal_id": ID})
+
+    def send():
+        try:
+            assert said(ptp.send(method, path, second))[0] == 1000
+        finally:
+            connection.close()
+
+    other = threading.Thread(target=send)
+    with transaction.atomic():
+        amend(terminal(), {"address": "Quay 1"}, now=timezone.now())
+        other.start()
+        other.join(0.5)  # it waits for us, or has read what we are about to change
+    other.join()
+
+    assert (terminal().document.get("address"), terminal().document.get("city")) == ("Quay 1", "Oulu")
 
 
 class TestRefused:
