@@ -8,9 +8,14 @@ from chargers.models import EVSE, Connector, Site
 from payments.models import Ptp, Terminal
 
 
-def find_terminal(ptp: Ptp, terminal_id: str) -> Terminal | None:
-    """Return the PTP's terminal of this id, or None; another PTP's may bear the same id."""
-    return Terminal.objects.filter(ptp=ptp, terminal_id=terminal_id).first()
+def find_terminal(ptp: Ptp, terminal_id: str, *, among: QuerySet[Terminal] | None = None) -> Terminal | None:
+    """Return the PTP's terminal of this id, or None; another PTP's may bear the same id.
+
+    `ABC` and `abc` are one id (OCPI 2.3.0 types, CiString); where there are both, the spelling goes first.
+    """
+    theirs = (Terminal.objects.all() if among is None else among).filter(ptp=ptp)
+    exact = theirs.filter(terminal_id=terminal_id).first()
+    return exact or theirs.filter(terminal_id__iexact=terminal_id).first()
 
 
 def connectors_of(terminal: Terminal) -> QuerySet[Connector]:

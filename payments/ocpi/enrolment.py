@@ -22,6 +22,7 @@ from payments.ocpi.push.locations import LANE
 from payments.ocpi.push.remembered import Kind
 from payments.ocpi.reading import exact, merged, plain
 from payments.ocpi.terminals import TerminalEntry, parse_terminal, terminal_document
+from payments.terminals import find_terminal
 
 TOPIC: Final = "ocpi.terminal"  # our part of a terminal, by its primary key; push/terminals.py carries it
 # A PTP that goes on telling another assignment than ours is told ours with every nightly pull, not more often.
@@ -47,9 +48,7 @@ def enrol(connection: OcpiConnection, told: object, *, now: datetime) -> tuple[T
     entry = parse_terminal(told)
     said = merged({}, told) if isinstance(told, Mapping) else {}
     with transaction.atomic():
-        terminal, is_new = _locked().get_or_create(
-            ptp=connection.ptp, terminal_id=entry.terminal_id, defaults={"updated_at": now}
-        )
+        terminal, is_new = _known_or_new(connection, entry.terminal_id, now)
         if not is_new and entry.updated_at is None:
             entry = parse_terminal(merged(exact(terminal.document), said))
         elif entry.updated_at is not None:
@@ -70,6 +69,17 @@ def amend(terminal: Terminal, patch: Mapping[str, Any], *, now: datetime) -> Non
         _answer(terminal, terminal.ptp.ocpi_connection, said, now)
 
 
+def _known_or_new(connection: OcpiConnection, terminal_id: str, now: datetime) -> tuple[Terminal, bool]:
+    known = find_terminal(connection.ptp, terminal_id, among=_locked())
+    if known is None:
+        # No key of the table holds two spellings of an id for one: new terminals of a platform come one by one.
+        OcpiConnection.objects.select_for_update(no_key=True).only("pk").get(pk=connection.pk)
+        known = find_terminal(connection.ptp, terminal_id, among=_locked())
+    if known is not None:
+        return known, False
+    return Terminal.objects.create(ptp=connection.ptp, terminal_id=terminal_id, updated_at=now), True
+
+
 def _locked() -> QuerySet[Terminal]:
     """Terminals that nobody else changes: of two messages at once the second reads what the first one wrote."""
     return Terminal.objects.select_for_update(of=("self",), no_key=True)
@@ -81,7 +91,8 @@ def _store(terminal: Terminal, entry: TerminalEntry, said: Mapping[str, Any], no
     A name that is not said, or said as before, is no news: staff may have named another contract meanwhile,
     and our word of it may still be on its way to the PTP.
     """
-    news: dict[str, Any] = {"document": plain(terminal_document(entry))}
+    spelled = replace(entry, terminal_id=terminal.terminal_id)  # as in the addresses that we call
+    news: dict[str, Any] = {"document": plain(terminal_document(spelled))}
     for name in _NAMES:
         if said.get(name) not in (None, terminal.document.get(name)):
             news[name] = getattr(entry, name)

@@ -66,7 +66,8 @@ def _named(body: Any, terminal_id: str) -> Any:
     """The body with the id of the address, where it names none. Raises OcpiError for another id."""
     if not isinstance(body, Mapping):
         return body
-    if body.get("terminal_id") not in (None, terminal_id):
+    named = body.get("terminal_id")
+    if named is not None and str(named).lower() != terminal_id.lower():
         raise OcpiError(Status.INVALID, "terminal_id: The address names another terminal.")
     return {**body, "terminal_id": terminal_id}
 

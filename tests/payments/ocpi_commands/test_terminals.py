@@ -9,6 +9,7 @@ from django.utils import timezone
 from payments.models import Terminal
 from payments.ocpi.enrolment import amend, party_of
 from tests import builders
+from tests.branches.races import at_once
 from tests.payments.ocpi_commands.platform import platform, said
 
 ID = "452cf8a1-79aa-4a0e-9aee-dc788586053c"
@@ -167,6 +168,51 @@ class TestContractNamedByStaff:
         patch = {"customer_reference": "CITY", "last_updated": "2026-02-01T00:00:00Z"}
 
         assert named(FULL, "PATCH", f"payments/terminals/{ID}", patch) == "CITY"
+
+
+class TestSpelling:
+    """An id is the same in any case (OCPI types, CiString)."""
+
+    OTHER = ID.upper()
+
+    def test_it_is_one_terminal_in_any_case(self, ptp):
+        tell(ptp)
+        tell(ptp, {"terminal_id": self.OTHER, "city": "Turku"}, 200)
+        whole = {"city": "Oulu", "last_updated": "2026-02-01T00:00:00Z"}
+        assert said(ptp.send("PUT", f"payments/terminals/{self.OTHER}", whole))[0] == 1000
+        patch = {"terminal_id": ID, "address": "Quay 1"}
+        assert said(ptp.send("PATCH", f"payments/terminals/{self.OTHER}", patch))[0] == 1000
+
+        data = said(ptp.send("GET", f"payments/terminals/{self.OTHER}"))[1]
+
+        assert (data["terminal_id"], data["city"], data["address"]) == (ID, "Oulu", "Quay 1")
+        assert Terminal.objects.filter(terminal_id__iexact=ID).count() == 1
+
+    def test_of_two_that_differ_in_it_alone_the_same_spelling_is_meant(self, ptp):
+        for name in (self.OTHER, ID):
+            Terminal.objects.create(ptp=ptp.connection.ptp, terminal_id=name)
+
+        tell(ptp, {"terminal_id": self.OTHER, "city": "Turku"}, 200)
+        tell(ptp, {"terminal_id": ID, "city": "Oulu"}, 200)
+
+        for name, city in ((self.OTHER, "Turku"), (ID, "Oulu")):
+            data = said(ptp.send("GET", f"payments/terminals/{name}"))[1]
+            assert (data["terminal_id"], data["city"]) == (name, city)
+
+    def test_another_ptps_is_another_terminal(self, ptp):
+        tell(ptp)
+        tell(platform(), {"terminal_id": self.OTHER})
+
+    @pytest.mark.postgres
+    @pytest.mark.django_db(transaction=True)
+    def test_both_spellings_at_once_are_one_terminal(self):
+        ptp = platform()
+        told = [{"terminal_id": name} for name in (ID, self.OTHER)] * 3
+
+        came = at_once(*[lambda each=each: ptp.send("POST", "payments/terminals", each) for each in told])
+
+        assert sorted(answer.status_code for answer in came) == [200] * 5 + [201]
+        assert Terminal.objects.count() == 1
 
 
 @pytest.mark.postgres
