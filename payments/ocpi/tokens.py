@@ -67,7 +67,10 @@ def patched_token(stored: Mapping[str, Any], patch: object) -> TokenEntry:
     reader = Reader(patch, "")
     reader.moment("last_updated", required=True)
     for name in _KEY:
-        if reader.fields.get(name) not in (None, stored.get(name)):
+        told, known = reader.fields.get(name), stored.get(name)
+        # All but the type are CiStrings.
+        same = told == known or (name != "type" and str(told).lower() == str(known).lower())
+        if told is not None and not same:
             reader.fault(name, "invalid", "A patch cannot change what names the token.")
     reader.require_sound()
     return parse_token(merged(exact(stored), reader.fields))

@@ -2,6 +2,9 @@
 
 from typing import ClassVar
 
+from django.db import transaction
+from django.db.models import QuerySet
+
 from payments.models import StoredToken
 from payments.ocpi.connections import Party
 from payments.ocpi.envelope import OcpiError, Reply, Status, created, unknown
@@ -21,7 +24,7 @@ class TokenView(OcpiView):
 
     def get(self, call: Call, country_code: str, party_id: str, uid: str) -> Reply:
         """Give back what was stored."""
-        token = _find(call, (country_code, party_id), uid)
+        token = _find(call, (country_code, party_id), uid).first()
         if token is None:
             raise unknown("token")
         return Reply(data=token_document(token.document))
@@ -32,13 +35,14 @@ class TokenView(OcpiView):
         party = _own(call, (country_code, party_id))
         kind = call.request.GET.get("type") or entry.type
         owner = in_capitals((entry.country_code, entry.party_id))
-        if (party, uid, kind) != (owner, entry.uid, entry.type):
+        if (party, uid.lower(), kind) != (owner, entry.uid.lower(), entry.type):
             raise OcpiError(Status.INVALID, "The address names another token than the body, or not yours.")
+        known = _named(call, owner, entry.uid, entry.type).first()
         _, is_new = StoredToken.objects.update_or_create(
             connection=call.connection,
             country_code=owner[0],
             party_id=owner[1],
-            uid=entry.uid,
+            uid=known.uid if known else entry.uid.lower(),
             type=entry.type,
             defaults={"document": entry.document, "updated_at": call.now},
         )
@@ -46,12 +50,13 @@ class TokenView(OcpiView):
 
     def patch(self, call: Call, country_code: str, party_id: str, uid: str) -> Reply:
         """Change the fields that are given."""
-        token = _find(call, (country_code, party_id), uid)
-        if token is None:
-            raise OcpiError(Status.UNKNOWN_TOKEN, "There is no such token; PUT it.")
-        token.document = patched_token(token.document, call.body).document
-        token.updated_at = call.now
-        token.save(update_fields=["document", "updated_at"])
+        with transaction.atomic():
+            token = _find(call, (country_code, party_id), uid).select_for_update().first()
+            if token is None:
+                raise OcpiError(Status.UNKNOWN_TOKEN, "There is no such token; PUT it.")
+            token.document = patched_token(token.document, call.body).document
+            token.updated_at = call.now
+            token.save(update_fields=["document", "updated_at"])
         return Reply()
 
 
@@ -61,14 +66,27 @@ def _own(call: Call, party: Party) -> Party | None:
     return named if named in their_parties(call.connection) else None
 
 
-def _find(call: Call, party: Party, uid: str) -> StoredToken | None:
-    """The token of the address, or None; without `type` an RFID one is meant."""
+def _find(call: Call, party: Party, uid: str) -> QuerySet[StoredToken]:
+    """The token of the address; without `type` an RFID one is meant."""
     own, kind = _own(call, party), call.request.GET.get("type") or DEFAULT_TYPE
     if own is None or not may_be_id(uid) or not may_be_id(kind):
-        return None
+        return StoredToken.objects.none()
+    return _named(call, own, uid, kind)
+
+
+def _named(call: Call, owner: Party, uid: str, kind: str) -> QuerySet[StoredToken]:
+    """The token of this name. A uid is the same in any case (CiString).
+
+    Its row bears it in lower case, so that the key of the table finds it among many, and lets no second one in;
+    the document has it as it came. So have rows from before that.
+    """
     return StoredToken.objects.filter(
-        connection=call.connection, country_code=own[0], party_id=own[1], uid=uid, type=kind
-    ).first()
+        connection=call.connection,
+        country_code=owner[0],
+        party_id=owner[1],
+        uid__in={uid, uid.lower()},
+        type=kind,
+    )
 
 
 urlpatterns = both("tokens/<str:country_code>/<str:party_id>/<str:uid>", TokenView, "ocpi-token")

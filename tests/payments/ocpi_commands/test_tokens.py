@@ -1,10 +1,14 @@
 """Tokens: stored and given back as they came, and nobody sees another platform's."""
 
 import json
+import re
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from payments.models import StoredToken
+from tests.branches.races import at_once
 from tests.payments.ocpi_commands.platform import platform, said, token
 
 PATH = "tokens/NL/PTP"
@@ -65,6 +69,67 @@ def test_a_patch_of_a_token_that_is_not_there_is_2004(ptp):
     patch = {"valid": False, "last_updated": "2026-02-01T00:00:00Z"}
 
     assert said(ptp.send("PATCH", f"{PATH}/nobody", patch))[0] == 2004
+
+
+class TestSpelling:
+    """A uid is the same in any case (OCPI types, CiString)."""
+
+    PATCH = {"valid": False, "last_updated": "2026-02-01T00:00:00Z"}
+
+    def test_it_is_one_token_in_any_case(self, ptp):
+        first, second = token(type="RFID", uid="AbC1"), token(type="RFID", uid="ABC1")
+        said(ptp.send("PUT", f"{PATH}/AbC1", first), 201)
+
+        assert said(ptp.send("GET", f"{PATH}/abC1"))[1] == first
+        assert said(ptp.send("PUT", f"{PATH}/abc1", second))[0] == 1000
+        assert (
+            said(ptp.send("PATCH", f"{PATH}/aBC1", self.PATCH | {"uid": "ABC1", "party_id": "ptp"}))[0]
+            == 1000
+        )
+        assert said(ptp.send("GET", f"{PATH}/AbC1"))[1] == second | self.PATCH | {"party_id": "ptp"}
+        assert StoredToken.objects.count() == 1
+
+    def test_one_that_was_stored_as_it_came_is_found_by_that(self, ptp):
+        document = token(type="RFID", uid="AbC1")
+        ptp.send("PUT", path(document), document)
+        StoredToken.objects.update(uid="AbC1")
+
+        assert said(ptp.send("PATCH", path(document), self.PATCH))[0] == 1000
+        assert said(ptp.send("PUT", path(document), document))[0] == 1000
+        assert said(ptp.send("GET", path(document)))[1] == document
+
+    def test_it_is_found_by_the_key_of_the_table(self, ptp):
+        document = token(type="RFID", uid="AbC1")
+        ptp.send("PUT", path(document), document)
+
+        with CaptureQueriesContext(connection) as queries:
+            ptp.send("GET", f"{PATH}/ABC1")
+
+        asked = [each["sql"] for each in queries if "payments_storedtoken" in each["sql"]]
+        assert len(asked) == 1
+        assert "'abc1'" in asked[0]
+        assert not re.search("upper|lower|like", asked[0], re.IGNORECASE)
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_of_two_patches_at_once_none_is_lost():
+    ptp = platform()
+    document = token(type="RFID")
+    ptp.send("PUT", path(document), document)
+    patches = [{"valid": False}, {"issuer": "Sun"}, {"language": "fi"}, {"group_id": "G"}] * 2
+
+    at_once(
+        *[
+            lambda each=each: ptp.send(
+                "PATCH", path(document), each | {"last_updated": document["last_updated"]}
+            )
+            for each in patches
+        ]
+    )
+
+    kept = said(ptp.send("GET", path(document)))[1]
+    assert kept == document | {"valid": False, "issuer": "Sun", "language": "fi", "group_id": "G"}
 
 
 def test_the_same_uid_may_stand_for_tokens_of_several_types(ptp):
