@@ -73,8 +73,7 @@ def parse_confirmation(obj: object, *, path: str = "") -> ConfirmationEntry:
     fields: dict[str, Any] = {
         "id": reader.ci_text("id", longest=36, required=True),
         "authorization_reference": reader.ci_text("authorization_reference", longest=36, required=True),
-        # One that we do not know is kept for staff: it cannot be that of the payment.
-        "currency": reader.text("currency", longest=3, required=True),
+        "currency": _currency(reader),
         "status": reader.choice("capture_status_code", CaptureStatusCode, required=True),
         "updated_at": reader.moment("last_updated", required=True),
         "eft_data": _lines(reader),
@@ -88,6 +87,12 @@ def parse_confirmation(obj: object, *, path: str = "") -> ConfirmationEntry:
     # taken for the whole, and whoever compares it with what is due sees that it differs.
     incl = total.excl if total.incl is None else total.incl
     return ConfirmationEntry(total_incl=incl, total_excl=total.excl, **fields)
+
+
+def _currency(reader: Reader) -> str:
+    """A currency in capitals, as ours are; one that we do not know is kept for staff."""
+    told = reader.text("currency", longest=3, required=True) or ""
+    return told.upper() if told.isascii() else told  # other letters' capitals may be longer
 
 
 def _lines(reader: Reader) -> tuple[str, ...]:

@@ -111,6 +111,11 @@ class TestBooked:
 
         assert now_of(settled) == (PaymentState.CAPTURED, 100, "")
 
+    def test_the_currency_may_be_written_in_another_case(self, ptp, payment):
+        tell(ptp, confirmation(payment, currency="eur"))
+
+        assert now_of(payment) == (PaymentState.CAPTURED, 100, "")
+
     def test_the_hold_may_be_written_in_another_case(self, ptp, payment):
         other_case = payment.authorization_reference.swapcase()
         assert other_case != payment.authorization_reference
@@ -128,7 +133,7 @@ class TestThatDoNotFit:
             ("99.00", {}, Review.AMOUNT_DIFFERS),
             ("1.00", {"currency": "SEK"}, Review.CURRENCY_DIFFERS),
             ("1.00", {"currency": "XXX"}, Review.CURRENCY_DIFFERS),
-            ("1.00", {"currency": "eur"}, Review.CURRENCY_DIFFERS),
+            ("1.00", {"currency": "ßßß"}, Review.CURRENCY_DIFFERS),
             ("1.00", {"total_costs": {"excl_vat": 0.8}}, Review.AMOUNT_DIFFERS),
             ("1.00", {"capture_status_code": "FAILED"}, Review.AMOUNT_DIFFERS),
         ],

@@ -48,6 +48,11 @@ def test_a_price_without_its_vat_and_a_currency_of_nowhere_are_money_facts_too()
     assert (read.total_incl, read.total_excl, read.currency) == (Decimal("9.40"), Decimal("9.40"), "XYZ")
 
 
+@pytest.mark.parametrize(("written", "read"), [("eur", "EUR"), ("Eur", "EUR"), ("ßßß", "ßßß"), ("€", "€")])
+def test_a_currency_is_read_in_any_case_and_never_longer_than_it_came(written: str, read: str) -> None:
+    assert parse_confirmation(cast.confirmation_sent(currency=written)).currency == read
+
+
 def test_blank_lines_are_no_reason_to_refuse_a_capture() -> None:
     sent = cast.confirmation_sent(eft_data=["VISA", "", "  ", "Köln ****1"])
 
