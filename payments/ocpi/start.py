@@ -23,7 +23,7 @@ from payments.ocpi.commands import CommandResponseType, StartSessionBody, comman
 from payments.ocpi.connections import Party
 from payments.ocpi.envelope import OcpiError, Status
 from payments.ocpi.seen import Agreed, NotSeen, tariff_for
-from payments.ocpi.their_parties import in_capitals, their_parties
+from payments.ocpi.their_parties import owner_of
 from payments.preauthorization import Hold, open_payment
 from payments.terminals import language_for
 from sessions_app.offering import reason_against
@@ -92,8 +92,7 @@ def _keys_of(reference: str) -> list[str]:
 
 def _check_owner(asked: Asked, body: StartSessionBody) -> None:
     """A platform uses tokens of its own only (OCPI 2.3.0 mod_commands, StartSession); that is all we ask of them."""
-    owner = in_capitals((body.token["country_code"], body.token["party_id"]))
-    if owner not in their_parties(asked.connection):
+    if owner_of(asked.connection, body.token) is None:
         raise OcpiError(Status.INVALID, "token: It is not one of your party.")
 
 

@@ -1,5 +1,7 @@
 """The parties that a platform speaks for: what it owns bears one of their names."""
 
+from collections.abc import Mapping
+
 from payments.models import OcpiConnection
 from payments.ocpi.connections import Party
 
@@ -11,6 +13,12 @@ def their_parties(connection: OcpiConnection) -> frozenset[Party]:
         if isinstance(role, dict):
             named.add((str(role.get("country_code")), str(role.get("party_id"))))
     return frozenset(in_capitals(party) for party in named)
+
+
+def owner_of(connection: OcpiConnection, token: Mapping[str, str]) -> Party | None:
+    """Return the party of a platform whose token this is, None where it is none of theirs."""
+    named = in_capitals((token.get("country_code", ""), token.get("party_id", "")))
+    return named if named in their_parties(connection) else None
 
 
 def in_capitals(party: Party) -> Party:

@@ -20,6 +20,7 @@ from payments.ocpi.push import remembered, sending
 from payments.ocpi.push.client import Answer
 from payments.ocpi.push.remembered import Kind
 from payments.ocpi.push.sending import Failed
+from payments.ocpi.their_parties import owner_of
 from payments.outbox import Delivery
 from payments.statements import is_refund_due
 from payments.states import PaymentState, Review
@@ -89,8 +90,7 @@ def _push(message: OutboxMessage, connection: OcpiConnection, told: ToldCdr) -> 
         connection, document, (has or {}).get("location", "")
     ):
         return Delivery(delivered=True)
-    party = (document["country_code"], document["party_id"])
-    answer = sending.call(connection, "POST", endpoint, module=MODULE, body=document, from_party=party)
+    answer = _call(connection, "POST", endpoint, document, body=document)
     if answer.ok:
         location = _location(endpoint, answer)
         remembered.note(connection, Kind.CDR, subject, {"location": location}, now=timezone.now())
@@ -100,6 +100,21 @@ def _push(message: OutboxMessage, connection: OcpiConnection, told: ToldCdr) -> 
     return sending.outcome_within(sending.REFUSALS, message, connection, answer)
 
 
+def _call(
+    connection: OcpiConnection, method: str, address: str, document: dict[str, Any], *, body: Any = None
+) -> Answer:
+    """Call about a CDR: from the party that sold to the one whose token paid. Raises Failed."""
+    return sending.call(
+        connection,
+        method,
+        address,
+        module=MODULE,
+        body=body,
+        to_party=owner_of(connection, document["cdr_token"]),
+        from_party=(document["country_code"], document["party_id"]),
+    )
+
+
 def _is_there(connection: OcpiConnection, document: dict[str, Any], location: str) -> bool:
     """Whether the platform has this CDR. Raises Failed where it answers nobody.
 
@@ -107,9 +122,8 @@ def _is_there(connection: OcpiConnection, document: dict[str, Any], location: st
     the endpoint.
     """
     address = location or sending.under(connection.endpoint(MODULE), document["id"])
-    party = (document["country_code"], document["party_id"])
     try:
-        answer = sending.call(connection, "GET", address, module=MODULE, from_party=party)
+        answer = _call(connection, "GET", address, document)
     except Failed as failure:
         if not failure.http_status:
             raise

@@ -17,6 +17,7 @@ from payments.ocpi import results
 from payments.ocpi.commands import CommandResultType, command_result
 from payments.ocpi.push import sending
 from payments.ocpi.push.sending import Failed
+from payments.ocpi.their_parties import owner_of
 from payments.outbox import Delivery
 
 AWAITED_FOR: Final = timedelta(minutes=5)
@@ -26,7 +27,7 @@ AWAITED_FOR: Final = timedelta(minutes=5)
 def carry(message: OutboxMessage, connection: OcpiConnection) -> Delivery:
     """Post the result of one command."""
     command = (
-        OcpiCommand.objects.select_related("connection", "payment__session")
+        OcpiCommand.objects.select_related("connection", "payment__session__evse__site")
         .filter(pk=message.subject, connection=connection)
         .exclude(result="")
         .first()
@@ -35,6 +36,9 @@ def carry(message: OutboxMessage, connection: OcpiConnection) -> Delivery:
         return sending.impossible("there is no such command, or no result of it")
     if timezone.now() - message.created_at > AWAITED_FOR:
         return sending.impossible("nobody awaits the result any more")
+    session = command.payment.session
+    assert session is not None, "a payment that came by OCPI has a session"
+    site = session.evse.site
     failpoint("F11_result_before_http")
     try:
         answer = sending.call(
@@ -43,6 +47,8 @@ def carry(message: OutboxMessage, connection: OcpiConnection) -> Delivery:
             command.response_url,
             module="commands",
             body=command_result(CommandResultType(command.result), results.messages_of(command)),
+            to_party=owner_of(connection, command.payment.token),
+            from_party=(site.country_code, site.party_id),
             correlation_id=command.correlation_id,
         )
     except Failed as failure:

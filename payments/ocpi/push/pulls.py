@@ -108,7 +108,11 @@ def _note(pulled: Pulled, error: InvalidInput, connection: OcpiConnection) -> No
 def _objects(
     connection: OcpiConnection, address: str, query: dict[str, str], *, until: float, now: datetime
 ) -> Iterator[Any]:
-    """The objects of a list; one that was too long for the last pull goes on where that stopped."""
+    """The objects of a list; one that was too long for the last pull goes on where that stopped.
+
+    We ask as our main party, once: a platform gives one list for all its contracts, and one that gives each party
+    its own would have to be asked for each, with its own place where a list that was too long goes on.
+    """
     subject = f"rest:{remembered.digest(address)}"
     rest = remembered.recall(connection, Kind.LOOK, subject)
     remembered.forget(connection, Kind.LOOK, subject)

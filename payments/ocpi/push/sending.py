@@ -64,10 +64,15 @@ def call(
     *,
     module: str,
     body: Any = None,
+    to_party: Party | None = None,
     from_party: Party | None = None,
     correlation_id: str = "",
 ) -> Answer:
-    """Call a platform once; any answer in OCPI's envelope comes back. Raises Failed for everything else."""
+    """Call a platform once; any answer in OCPI's envelope comes back. Raises Failed for everything else.
+
+    What is about a thing goes from the party of ours whose thing it is, and what is about a payment to the
+    party of theirs whose token paid (OCPI 2.3.0 transport_and_format, routing headers).
+    """
     try:
         return client.call(
             connection,
@@ -75,6 +80,7 @@ def call(
             url,
             body=body,
             module=module,
+            to_party=to_party,
             from_party=from_party,
             correlation_id=correlation_id,
         )

@@ -18,6 +18,7 @@ from payments.ocpi.push.client import Answer
 from payments.ocpi.push.remembered import Kind, digest
 from payments.ocpi.session_rows import payments_of, session_values
 from payments.ocpi.sessions import SessionStatus, SessionValues, patch_document, session_document
+from payments.ocpi.their_parties import owner_of
 from payments.outbox import Delivery
 from payments.states import PaymentState
 
@@ -65,7 +66,10 @@ def _push(message: OutboxMessage, connection: OcpiConnection, values: SessionVal
 def _send(connection: OcpiConnection, values: SessionValues, method: str, body: dict[str, Any]) -> Answer:
     party = (values.country_code, values.party_id)
     address = sending.under(connection.endpoint(MODULE), *party, values.session_id)
-    return sending.call(connection, method, address, module=MODULE, body=body, from_party=party)
+    owner = owner_of(connection, values.cdr_token)
+    return sending.call(
+        connection, method, address, module=MODULE, body=body, to_party=owner, from_party=party
+    )
 
 
 def _state_of(document: dict[str, Any]) -> dict[str, Any]:

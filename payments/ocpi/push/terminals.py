@@ -72,8 +72,11 @@ def carry(message: OutboxMessage, connection: OcpiConnection) -> Delivery:
     address = sending.under(endpoint_of(connection), terminal.terminal_id)
     has = _known_to(connection, message)
     steps = _steps(terminal, connection, has)
+    party = enrolment.party_of(terminal, connection) if steps else None
     for step in steps:
-        answer = sending.call(connection, step.method, address, module=MODULE, body=step.body)
+        answer = sending.call(
+            connection, step.method, address, module=MODULE, body=step.body, from_party=party
+        )
         if not answer.ok:
             return sending.outcome_within(REFUSALS, message, connection, answer)
         has = {**has, step.name: step.news}
@@ -168,9 +171,10 @@ def activate(
         customer_reference=customer_reference,
         changed_at=now,
     )
+    named = Terminal(customer_reference=customer_reference)
     enrolment.await_switched_on(connection, reference, now=now)
     try:
-        return _asked(connection, "activate", body=body)
+        return _asked(connection, named, "activate", body=body)
     except (BadAnswer, Refused):  # an answer that was lost may have been a yes
         enrolment.await_no_more(connection, reference)
         raise
@@ -182,17 +186,19 @@ def deactivate(terminal: Terminal, *, now: datetime) -> Answer:
     Raises CallFailed, also for an answer that is a no.
     """
     connection = OcpiConnection.objects.select_related("ptp").get(ptp=terminal.ptp_id)
-    answer = _asked(connection, terminal.terminal_id, "deactivate")
+    answer = _asked(connection, terminal, terminal.terminal_id, "deactivate")
     enrolment.await_no_more(connection, *enrolment.names_of(terminal))
     Terminal.objects.filter(pk=terminal.pk).update(active=False, updated_at=now)
     return answer
 
 
-def _asked(connection: OcpiConnection, *path: str, body: Any = None) -> Answer:
+def _asked(connection: OcpiConnection, terminal: Terminal, *path: str, body: Any = None) -> Answer:
+    """Ask as the party of ours that the terminal sells for."""
     if not endpoint_of(connection):
         raise Refused("the platform has no terminals")
     address = sending.under(endpoint_of(connection), *path)
-    answer = client.call(connection, "POST", address, body=body, module=MODULE)
+    party = enrolment.party_of(terminal, connection)
+    answer = client.call(connection, "POST", address, body=body, module=MODULE, from_party=party)
     if not answer.ok:
         raise BadAnswer(str(answer), http_status=answer.http_status, ocpi_status=answer.ocpi_status)
     return answer
