@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 
+from payments import settlement
 from payments.models import OcpiCommand, Payment
 from payments.ocpi import connections, response_urls, results
 from payments.ocpi.commands import CommandResponseType, StopSessionBody, command_response
@@ -27,7 +28,8 @@ def stop_session(asked: Asked, body: StopSessionBody, *, now: datetime) -> dict[
         return command_response(CommandResponseType.UNKNOWN_SESSION, 0)
     timeout_seconds = settings.STOP_TIMEOUT_SECONDS + MARGIN_SECONDS
     with transaction.atomic():
-        # The command's row comes first: it locks the payment, which is locked before its session everywhere.
+        # Of the same wish twice at once the second finds the first one's command.
+        settlement.locked(payment.pk)
         command = _command(asked, body, payment, now + timedelta(seconds=timeout_seconds), now)
         _request_stop(asked, payment, now)
         results.settle_command(command.pk, now=now)

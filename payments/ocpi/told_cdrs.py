@@ -32,7 +32,8 @@ def stamp_due(connection: OcpiConnection) -> None:
     if not _due(connection, _horizon(connection)):
         return
     with transaction.atomic():
-        OcpiConnection.objects.select_for_update().only("pk").get(pk=connection.pk)
+        # Not its key: who holds a payment and makes a row of this connection would wait for us, and we for the payment.
+        OcpiConnection.objects.select_for_update(no_key=True).only("pk").get(pk=connection.pk)
         newest = _newest(connection)
         now = max(timezone.now(), newest) if newest else timezone.now()
         due = _due(connection, _horizon(connection))

@@ -1,16 +1,19 @@
 """STOP_SESSION, and the commands that we understand and do not carry out."""
 
+import threading
 import uuid
 
 import pytest
 
 from chargers.facts import CommandAction
 from chargers.models import Command
-from payments.models import OcpiCommand, Payment
+from payments.models import OcpiCommand, Payment, ToldCdr
+from payments.ocpi import told_cdrs
 from payments.states import PaymentState
 from sessions_app.models import Session
 from sessions_app.states import SessionState, StopReason
 from tests import builders
+from tests.branches.races import at_once
 from tests.payments.ocpi_commands.platform import (
     HOST,
     Platform,
@@ -121,6 +124,43 @@ def test_a_session_of_another_of_our_parties_than_the_headers_name_is_unknown(ca
     )
 
     assert result_of(answer) == "UNKNOWN_SESSION"
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+class TestAtOnce:
+    """On a database with real concurrency."""
+
+    def test_the_same_wish_many_times_at_once_is_one_command(self, ptp, payment):
+        builders.start(payment)
+
+        answers = at_once(*[lambda: result_of(ptp.stop(payment))] * 6)
+
+        assert answers == ["ACCEPTED"] * 6
+        assert OcpiCommand.objects.filter(kind=OcpiCommand.Kind.STOP).count() == 1
+        assert Command.objects.filter(action=CommandAction.STOP).count() == 1
+
+    def test_a_stop_does_not_wait_for_who_stamps_its_bill(self, ptp, payment, monkeypatch):
+        """Nor does that one for the stop, which holds the payment: both would wait for ever."""
+        builders.start(payment).end(energy_wh=2000, after_seconds=120)
+        stamping, stopped = threading.Event(), threading.Event()
+        create = ToldCdr.objects.bulk_create
+
+        def slowly(rows):
+            stamping.set()
+            assert stopped.wait(20), "the stop waits for us"
+            return create(rows)
+
+        def stop():
+            assert stamping.wait(20)
+            answer = result_of(ptp.stop(payment))
+            stopped.set()
+            return answer
+
+        monkeypatch.setattr(ToldCdr.objects, "bulk_create", slowly)
+
+        assert at_once(lambda: told_cdrs.stamp_due(ptp.connection), stop) == [None, "ACCEPTED"]
+        assert ToldCdr.objects.get().payment == payment
 
 
 class TestOtherCommands:
