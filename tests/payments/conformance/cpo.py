@@ -36,6 +36,7 @@ ROLES = {
     "credentials": "SENDER", "locations": "SENDER", "tariffs": "SENDER", "sessions": "SENDER", "cdrs": "SENDER",
     "commands": "RECEIVER", "tokens": "RECEIVER", "payments": "RECEIVER",
 }  # fmt: skip
+THREADS = "scripted-cpo"  # how the names of its threads begin
 NEEDED = ("sessions", "cdrs")  # a provider without these cannot be told of money
 
 Json = Any
@@ -93,6 +94,8 @@ class ScriptedCpo:
         self.partner: Party | None = None
         self.version = VERSIONS[0]
         self.minted = 0
+        self.closed = threading.Event()
+        self.threads: list[threading.Thread] = []  # charges, and ends of charges
 
     def __enter__(self) -> "ScriptedCpo":
         from tests.payments.conformance.cpo_routes import lay_routes
@@ -102,7 +105,20 @@ class ScriptedCpo:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """End its threads first: one that goes on knocks at a dead port for the rest of the run."""
+        with self.lock:
+            self.closed.set()
+        while self.threads:
+            self.threads.pop().join()
         self.server.stop()
+
+    def begin(self, work: Callable[..., None], *given: object) -> None:
+        """Do this in a thread of its own, which ends with the CPO; a closed one begins nothing."""
+        thread = threading.Thread(target=work, args=given, daemon=True, name=f"{THREADS} {work.__name__}")
+        with self.lock:
+            if not self.closed.is_set():
+                self.threads.append(thread)
+                thread.start()
 
     @property
     def versions_url(self) -> str:
@@ -182,11 +198,11 @@ class ScriptedCpo:
     # --- what it sends --------------------------------------------------------------------------
 
     def send(self, message: Message) -> bool:
-        """Send it, through the planted faults; whether the peer took (the last of) it."""
+        """Send it, through the planted faults; whether the peer took (the last of) it. Once closed, nothing."""
         messages: Sequence[Message] = [message]
         for sending in self.sendings:
             messages = [changed for one in messages for changed in sending(one)]
-        taken = [self._post(one) for one in messages]
+        taken = [not self.closed.is_set() and self._post(one) for one in messages]
         return all(taken)
 
     def push(self, method: str, module: str, path: str, body: Json) -> bool:
@@ -251,4 +267,4 @@ def same_host(url: Json, registered: str) -> bool:
     return fit and hosts[0] == hosts[1] and port == other.port and "@" not in one.netloc and len(url) <= 255
 
 
-__all__ = ["TOKEN_A", "VERSIONS", "Message", "ScriptedCpo", "not_found", "refusal", "same_host"]
+__all__ = ["THREADS", "TOKEN_A", "VERSIONS", "Message", "ScriptedCpo", "not_found", "refusal", "same_host"]

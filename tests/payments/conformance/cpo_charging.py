@@ -2,7 +2,6 @@
 
 import secrets
 import threading
-import time
 from copy import deepcopy
 from decimal import Decimal
 from typing import Any
@@ -62,7 +61,7 @@ class Desk:
         self.known[reference] = (body, reply)
         charging = Charging(self.cpo, self.version, body)
         self.charges[charging.name] = charging
-        charging.thread.start()
+        self.cpo.begin(charging.run)
         return reply
 
     def _problem(self, body: Json) -> Reply | None:
@@ -124,7 +123,7 @@ class Desk:
                 if not self.cpo.has("stops again")
                 else said("ACCEPTED")
             )
-        threading.Thread(target=charging.end, args=(body["response_url"],), daemon=True).start()
+        self.cpo.begin(charging.end, body["response_url"])
         return said("ACCEPTED")
 
 
@@ -136,7 +135,6 @@ class Charging:
         self.name = f"S-{secrets.token_hex(8)}"
         self.over = False
         self.stopping = threading.Event()
-        self.thread = threading.Thread(target=self._run, daemon=True)
         self.session = objects.session(version, self.name, start, utc_text())
 
     @property
@@ -150,18 +148,21 @@ class Charging:
     def _result(self, url: str, command: str) -> None:
         self.cpo.send(Message("POST", f"commands {command}", url, {"result": "ACCEPTED"}))
 
-    def _run(self) -> None:
-        time.sleep(TICK_SECONDS)
+    def run(self) -> None:
+        """Charge until it is stopped, and bill it; or until the CPO closes, which ends it as it stands."""
+        self._pause()
         self._tell_all()
         self._result(self.start["response_url"], "START_SESSION")
         self.cpo.sessions[self.version].append(self.session)
         self._put()
         self.cpo.touch(self.start["evse_uid"], "CHARGING")
-        time.sleep(TICK_SECONDS)
+        self._pause()
         self._change(status="ACTIVE", start_date_time=utc_text())
         self._put()
         kwh = Decimal(0)
         while not self.stopping.wait(TICK_SECONDS):
+            if self.cpo.closed.is_set():
+                return
             kwh += Decimal("0.25")
             self._change(kwh=kwh, total_cost=self._cost(kwh))
             self._patch("kwh", "total_cost")
@@ -194,9 +195,12 @@ class Charging:
         self._put()
         self.cpo.touch(self.start["evse_uid"], "AVAILABLE")
         for _ in range(1 if self.cpo.has("tries once") else RETRIES):
-            if self.cpo.push("POST", "cdrs", "", deepcopy(cdr)):
+            if self.cpo.push("POST", "cdrs", "", deepcopy(cdr)) or self._pause():
                 return
-            time.sleep(TICK_SECONDS)
+
+    def _pause(self) -> bool:
+        """Wait a moment; whether the CPO was closed meanwhile."""
+        return self.cpo.closed.wait(TICK_SECONDS)
 
     def _change(self, **fields: Json) -> None:
         self.session |= {**fields, "last_updated": utc_text()}
