@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import servers
 
@@ -33,6 +34,13 @@ CHROMIUM_FLAGS = (
 )
 
 RunningServer = Callable[..., tuple[str, "subprocess.Popen[bytes]"]]
+
+# A loaded machine is slow, which is no fault. The same cases each time: a change must not be refused for a case
+# that failed before it too and was just never drawn. `--hypothesis-profile=default` draws new ones.
+settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+settings.load_profile("suite")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

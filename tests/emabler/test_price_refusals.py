@@ -131,7 +131,7 @@ def _replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
 
 
 @hypothesis_settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(data=st.data(), which=st.sampled_from(sorted(_mutable)), nonsense=_json)
 def test_nonsense_anywhere_is_priced_or_refused_but_never_a_traceback(

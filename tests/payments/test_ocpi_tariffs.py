@@ -243,7 +243,7 @@ _junk = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.sampled_from(sorted(load(FULL))), _junk, st.sampled_from(["price", "vat", "step_size", "type"]), _junk
 )

@@ -271,7 +271,7 @@ EVENTS = st.one_of(
 
 
 @given(st.lists(st.tuples(EVENTS, st.integers(0, 200_000)), max_size=30))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_any_order_of_events_keeps_the_money_inside_its_bounds(story: list[tuple[states.Event, int]]) -> None:
     current, now, told = states.begin(HELD, NOW, TIMERS), NOW, 0
     for event, seconds in story:

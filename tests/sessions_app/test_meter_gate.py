@@ -73,7 +73,7 @@ def bounded(story: Story, ended_at: datetime) -> None:
     assert all(a.end_at == b.start_at for a, b in zip(story.steps, story.steps[1:], strict=False))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(points, max_size=12), registers, st.none() | registers, st.integers(0, 600))
 def test_whatever_is_told_is_bounded_by_power_and_time(
     samples: list[Point], start_wh: int, stop_wh: int | None, seconds: int
@@ -89,7 +89,7 @@ def test_whatever_is_told_is_bounded_by_power_and_time(
     assert settle(samples=shuffled, max_power_w=MAX_W, **arguments) == story  # type: ignore[arg-type]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(charges, st.data())
 def test_broken_samples_between_an_honest_start_and_stop_change_no_bill(
     charge: Charge, data: st.DataObject
@@ -109,7 +109,7 @@ def test_broken_samples_between_an_honest_start_and_stop_change_no_bill(
         assert story.review
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     charges,
     st.sampled_from(
@@ -201,7 +201,7 @@ def test_what_was_dropped_and_why_is_said() -> None:
 
 
 @given(charges)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_samples_that_are_all_kwh_between_an_honest_start_and_stop_change_no_bill(charge: Charge) -> None:
     in_kwh = [replace(point, register_wh=point.register_wh // 1000) for point in charge.samples]
 

@@ -92,7 +92,7 @@ def test_without_two_samples_of_power_there_is_no_evidence(powers_w: list[int]) 
     assert evidence(reported(*powers_w), max_power_w=MAX_W) == Evidence()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     powers_w=st.lists(st.just(0) | st.integers(500, MAX_W), min_size=1, max_size=120),
     every_seconds=st.sampled_from([10, 60, 300]),

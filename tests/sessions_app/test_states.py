@@ -281,7 +281,7 @@ EVENTS: list[states.Event] = [
 
 
 @given(st.lists(st.tuples(st.sampled_from(EVENTS), st.integers(0, 100_000)), max_size=40))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_order_of_events_keeps_the_table_and_books_are_closed_at_most_once(
     story: list[tuple[states.Event, int]],
 ) -> None:
@@ -302,7 +302,7 @@ def test_any_order_of_events_keeps_the_table_and_books_are_closed_at_most_once(
 
 
 @given(st.lists(st.sampled_from(EVENTS), max_size=20))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_when_the_world_falls_silent_a_session_that_never_started_ends(story: list[states.Event]) -> None:
     current, now = states.begin(NOW, TIMERS), NOW
     for event in story:

@@ -174,7 +174,7 @@ class SessionMachine(RuleBasedStateMachine):
 
 def _case(machine: type[RuleBasedStateMachine]) -> Any:
     case = machine.TestCase
-    case.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+    case.settings = settings(max_examples=150, stateful_step_count=30)
     return case
 
 

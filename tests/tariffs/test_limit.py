@@ -111,7 +111,7 @@ def test_a_forecast_from_before_the_last_sample_is_refused():
         reach(live, limit_minor=5_000, power_w=1, from_at=MONDAY, horizon=DAY)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     tariffs(),
     st.sampled_from(STARTS),

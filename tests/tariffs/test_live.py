@@ -26,7 +26,7 @@ TERMS = tariff(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(tariffs(), usages())
 def test_live_cost_equals_the_full_computation_at_every_step(terms, usage):
     live = LiveCost.begin(terms, usage.time_zone, usage.begins_at)
@@ -40,7 +40,7 @@ def test_live_cost_equals_the_full_computation_at_every_step(terms, usage):
         assert live.total_incl_minor() == full.total_incl_minor
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(tariffs(), usages())
 def test_lines_sum_to_the_totals_and_net_and_vat_to_gross(terms, usage):
     cost = price(terms, usage)
@@ -61,7 +61,7 @@ def test_lines_sum_to_the_totals_and_net_and_vat_to_gross(terms, usage):
         )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(tariffs(steps=(0,)), usages())
 def test_cost_never_falls_while_a_session_grows(terms, usage):
     live = LiveCost.begin(terms, usage.time_zone, usage.begins_at)
@@ -73,7 +73,7 @@ def test_cost_never_falls_while_a_session_grows(terms, usage):
         so_far = live.totals().incl
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(tariffs(steps=(0, 1)), usages())
 def test_with_steps_of_one_it_never_falls_by_more_than_a_started_wh_and_second(terms, usage):
     """OCPI bills 115.2 Wh as 116: a fraction that a dear price had rounded up may end at a cheap one."""
@@ -91,7 +91,7 @@ def test_with_steps_of_one_it_never_falls_by_more_than_a_started_wh_and_second(t
 EVERYTHING = element(*(component(kind, "0.10", "24") for kind in ("ENERGY", "TIME", "PARKING_TIME")))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(tariffs(steps=(0, 1)), usages())
 def test_with_whole_wh_and_seconds_and_no_gap_in_the_prices_it_never_falls(terms, usage):
     complete = replace(terms, elements=(*terms.elements, EVERYTHING))
@@ -104,7 +104,7 @@ def test_with_whole_wh_and_seconds_and_no_gap_in_the_prices_it_never_falls(terms
         so_far = live.totals().incl
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(tariffs(), usages())
 def test_cutting_segments_changes_no_cost(terms, usage):
     halves = [half for segment in usage.segments for half in _halves(segment)]

@@ -18,7 +18,7 @@ from .slow_pricer import slow_price
 from .strategies import tariffs, usages
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(tariffs(), usages())
 def test_two_pricers_agree_on_any_tariff_and_session(terms: Tariff, usage: Usage) -> None:
     assert differences(price(terms, usage), slow_price(terms, usage)) == []

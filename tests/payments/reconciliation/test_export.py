@@ -9,7 +9,7 @@ from decimal import Decimal
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from payments import decisions, settlement
@@ -174,7 +174,6 @@ def test_text_that_begins_a_formula_is_quoted(begin: str) -> None:
     assert harmless(f"{begin}1+1").startswith("'")
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault
 @given(st.lists(st.text(max_size=40), min_size=1, max_size=4))
 def test_any_text_comes_back_from_csv_and_begins_no_formula(texts: list[str]) -> None:
     (back,) = csv.reader(io.StringIO(csv_text([list(texts)]), newline=""))
