@@ -1,8 +1,11 @@
 """What the tests of this room share."""
 
+from types import SimpleNamespace
+
 import pytest
 from django.core.cache import cache
 
+from payments.receipts import throttle
 from tests import builders
 from tests.builders import Cast
 from tests.payments.ptp_client import TerminalClient
@@ -24,3 +27,9 @@ def terminal(cast: Cast) -> TerminalClient:
 def _fresh_counters() -> None:
     """Requests of one test do not count against the next."""
     cache.clear()
+
+
+@pytest.fixture
+def one_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of the receipts' limits stands, so that no minute or hour of theirs ends while a test counts."""
+    monkeypatch.setattr(throttle, "time", SimpleNamespace(time=lambda: 1_800_000_010.0))

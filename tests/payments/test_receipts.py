@@ -268,6 +268,7 @@ class TestDoor:
     def test_nobody_can_post_to_it(self) -> None:
         assert Client().post(path_of(builders.cast().payment())).status_code == 405
 
+    @pytest.mark.usefixtures("one_window")
     def test_an_address_that_guesses_is_slowed_down_but_right_links_stay_open(self) -> None:
         payment = builders.cast().payment()
         answers = [Client().get("/r/nonsense").status_code for _ in range(throttle.MISSES_PER_MINUTE + 5)]
@@ -276,6 +277,7 @@ class TestDoor:
         assert answers[-1] == 429
         assert show(payment).status_code == 200
 
+    @pytest.mark.usefixtures("one_window")
     def test_one_link_cannot_be_hammered(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(throttle, "VISITS_PER_MINUTE", 2)
         payment = builders.cast().payment()

@@ -109,6 +109,7 @@ def test_anything_else_opens_nothing(cast: Cast, wrong: str) -> None:
     assert answer(GUESSABLE, wrong).status_code == 403
 
 
+@pytest.mark.usefixtures("one_window")
 def test_after_five_answers_in_an_hour_no_other_is_looked_at(cast: Cast) -> None:
     paid(cast, GUESSABLE)
     for _ in range(5):
