@@ -2,6 +2,7 @@
 
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -101,11 +102,16 @@ class TestWhatIsStillToBeCaptured:
 
 class TestEndlessLists:
     @pytest.fixture
-    def endless(self, cast: Any) -> Any:
-        """A platform whose list goes on and on."""
+    def endless(self, cast: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+        """A platform whose list goes on and on, a page a second; the seconds are counted and not waited for."""
+        seconds = [0.0]
+        clock = SimpleNamespace(monotonic=lambda: seconds[0], perf_counter=time.perf_counter)
+        monkeypatch.setattr(pulls, "time", clock)
+        monkeypatch.setattr(client, "time", clock)
         with platform(cast, payments=True) as ptp:
 
             def serve(request: Request) -> Reply:
+                seconds[0] += 1
                 place = int(request.query.get("offset", 0)) + 1
                 following = f"{ptp.server.url}{request.path}?offset={place}"
                 return Reply([], headers={"Link": f'<{following}>; rel="next"'})
@@ -116,20 +122,20 @@ class TestEndlessLists:
     def test_a_list_without_an_end_does_not_take_a_worker_for_hours(
         self, endless: Platform, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(pulls, "PULL_FOR_SECONDS", 0.2)
+        monkeypatch.setattr(pulls, "PULL_FOR_SECONDS", 3.5)
 
         assert pulls.pull_due(timezone.now()) == 0
 
-        assert 1 < len(endless.calls) < client.MOST_PAGES
+        assert len(endless.calls) == 4 < client.MOST_PAGES
 
     def test_a_list_that_was_too_long_goes_on_where_it_stopped(self, endless: Platform) -> None:
         with pytest.raises(Unfinished):
-            pulls.pull_confirmations(endless.connection, now=timezone.now(), until=time.monotonic() + 0.2)
+            pulls.pull_confirmations(endless.connection, now=timezone.now(), until=3.5)
         last = int(endless.last.query["offset"])
         endless.forget_calls()
 
         with pytest.raises(Unfinished):
-            pulls.pull_confirmations(endless.connection, now=timezone.now(), until=time.monotonic() + 0.2)
+            pulls.pull_confirmations(endless.connection, now=timezone.now(), until=6.5)
 
         assert int(endless.server.received[0].query["offset"]) == last + 1
 
