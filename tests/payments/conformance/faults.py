@@ -30,6 +30,10 @@ class Fault:
     setup: Callable[[ScriptedCpo], Any] | None = None
     patch: Patch | None = None
     version: str = "2.3.0"
+    never_comes: bool = False  # the kit waits in vain for something: it shall not wait long
+    comes_twice: bool = (
+        False  # the kit listens for a second one: it shall listen long enough for a slow machine
+    )
 
     def __str__(self) -> str:
         return f"{self.check}: {self.what}"

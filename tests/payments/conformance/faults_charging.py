@@ -104,9 +104,19 @@ def _all_free(told: Any) -> None:
 CHARGE = [
     Fault("charge-01", "the start is rejected", on("POST", START, lambda r: said("REJECTED"))),
     Fault("charge-02", "the start takes its time", on("POST", START, _slow), patch=in_a_hurry),
-    Fault("charge-03", "the result is lost", sending=sent("POST", START_RESULT, lost)),
-    Fault("charge-04", "the result comes twice", sending=sent("POST", START_RESULT, doubled)),
-    Fault("charge-04", "the result of the stop comes twice", sending=sent("POST", STOP_RESULT, doubled)),
+    Fault("charge-03", "the result is lost", sending=sent("POST", START_RESULT, lost), never_comes=True),
+    Fault(
+        "charge-04",
+        "the result comes twice",
+        sending=sent("POST", START_RESULT, doubled),
+        comes_twice=True,
+    ),
+    Fault(
+        "charge-04",
+        "the result of the stop comes twice",
+        sending=sent("POST", STOP_RESULT, doubled),
+        comes_twice=True,
+    ),
     Fault("charge-05", "the second answer is another", _second_time(lambda r: said("REJECTED"))),
     Fault("charge-06", "every POST starts", habit="starts again"),
     Fault("charge-07", "bodies are not compared", habit="does not compare"),
@@ -115,7 +125,10 @@ CHARGE = [
     Fault("charge-09", "PATCH comes first", sending=sent("PUT", "sessions", _by_patch, status="PENDING")),
     Fault("charge-10", "no PENDING", sending=sent("PUT", "sessions", lost, status="PENDING")),
     Fault(
-        "charge-11", "ACTIVE after COMPLETED", sending=sent("PUT", "sessions", _goes_back, status="COMPLETED")
+        "charge-11",
+        "ACTIVE after COMPLETED",
+        sending=sent("PUT", "sessions", _goes_back, status="COMPLETED"),
+        comes_twice=True,
     ),
     Fault("charge-12", "a session without currency", sending=sent("PUT", "sessions", body(drop("currency")))),
     Fault("charge-13", "another token", sending=sent("PUT", "sessions", body(put(cdr_token=CARD)))),
@@ -138,13 +151,26 @@ CHARGE = [
         sending=sent("PATCH", "sessions", body(put(last_updated=LONG_AGO))),
     ),
     Fault("charge-20", "the EVSE stays AVAILABLE", on("GET", "/locations/LOC-1$", data(_free))),
-    Fault("charge-21", "the status is not pushed", sending=sent("*", "locations", lost)),
-    Fault("charge-21", "the EVSE is told to be free", sending=sent("*", "locations", body(_all_free))),
-    Fault("charge-21", "it is free again at once", sending=sent("PATCH", "locations", _free_again)),
+    Fault("charge-21", "the status is not pushed", sending=sent("*", "locations", lost), never_comes=True),
     Fault(
-        "charge-21", "an EVSE that nobody knows is told of", sending=sent("PATCH", "locations", _elsewhere)
+        "charge-21",
+        "the EVSE is told to be free",
+        sending=sent("*", "locations", body(_all_free)),
+        never_comes=True,
     ),
-    Fault("charge-22", "the stop has no result", sending=sent("POST", STOP_RESULT, lost)),
+    Fault(
+        "charge-21",
+        "it is free again at once",
+        sending=sent("PATCH", "locations", _free_again),
+        never_comes=True,
+    ),
+    Fault(
+        "charge-21",
+        "an EVSE that nobody knows is told of",
+        sending=sent("PATCH", "locations", _elsewhere),
+        never_comes=True,
+    ),
+    Fault("charge-22", "the stop has no result", sending=sent("POST", STOP_RESULT, lost), never_comes=True),
     Fault(
         "charge-23",
         "no end",
@@ -153,7 +179,7 @@ CHARGE = [
     Fault(
         "charge-24", "the list says something else", on("GET", "/sessions/?$", data(put(kwh=Decimal("99"))))
     ),
-    Fault("charge-25", "a stop of nothing is promised", habit="stops again"),
+    Fault("charge-25", "a stop of nothing is promised", habit="stops again", never_comes=True),
     Fault("charge-26", "the second start is hung up on", _second_time(_cut)),
 ]
 
@@ -190,10 +216,10 @@ def _cdr(change: Any) -> Any:
 
 
 BILL = [
-    Fault("billing-01", "the CDR is not pushed", sending=sent("POST", "cdrs", lost)),
-    Fault("billing-02", "one try only", habit="tries once"),
+    Fault("billing-01", "the CDR is not pushed", sending=sent("POST", "cdrs", lost), never_comes=True),
+    Fault("billing-02", "one try only", habit="tries once", never_comes=True),
     Fault("billing-03", "a new id each time", sending=_cdr(_new_id())),
-    Fault("billing-04", "two deliveries of a bill", sending=sent("POST", "cdrs", doubled)),
+    Fault("billing-04", "two deliveries of a bill", sending=sent("POST", "cdrs", doubled), comes_twice=True),
     Fault("billing-05", "no total_time", sending=_cdr(drop("total_time"))),
     Fault("billing-06", "seven decimals", sending=_cdr(put(total_energy=Decimal("1.2345678")))),
     Fault("billing-07", "another session", sending=_cdr(put(session_id="S-0"))),

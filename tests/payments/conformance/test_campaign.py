@@ -16,7 +16,7 @@ from payments.conformance.registry import CHECKS, VERSIONS, Stage
 from payments.conformance.verdicts import Outcome, Result
 from tests.payments.conformance.cpo import TOKEN_A, ScriptedCpo
 from tests.payments.conformance.faults import http, on
-from tests.payments.conformance.test_planted_faults import check_peer
+from tests.payments.conformance.test_planted_faults import PATIENCE_SECONDS, check_healthy_peer, check_peer
 
 ROOM = Path(campaign.__file__).parent
 ALLOWED = ("payments.conformance", "payments.exact_json", "payments.simulator.ocpi.wire", "payments")
@@ -26,9 +26,11 @@ def outcomes(results: list[Result]) -> Counter[Outcome]:
     return Counter(result.outcome for result in results)
 
 
-def test_a_peer_without_fault_passes_everything_in_both_versions_and_skips_nothing() -> None:
+def test_a_peer_without_fault_passes_everything_in_both_versions_and_skips_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with ScriptedCpo() as cpo:
-        results = check_peer(cpo)
+        results = check_healthy_peer(cpo, monkeypatch)
 
     once = sum(check.stage is not Stage.CONNECTED for check in CHECKS.values())
     each = sum(len(check.versions) for check in CHECKS.values() if check.stage is Stage.CONNECTED)
@@ -47,7 +49,11 @@ def test_the_connection_is_ended_whatever_was_checked() -> None:
 def test_read_only_leaves_nothing_behind_and_charges_nothing() -> None:
     with ScriptedCpo() as cpo:
         options = Options(
-            url=cpo.versions_url, token=TOKEN_A, read_only=True, settle_seconds=0.1, patience_seconds=1
+            url=cpo.versions_url,
+            token=TOKEN_A,
+            read_only=True,
+            settle_seconds=0.1,
+            patience_seconds=PATIENCE_SECONDS,
         )
         results = campaign.run(options)
 
@@ -64,7 +70,7 @@ def test_without_a_free_connector_the_charge_is_skipped_with_its_reason() -> Non
         for location in cpo.locations:
             for evse in location["evses"]:
                 evse["status"] = "OUTOFORDER"
-        results = check_peer(cpo, "charge", versions=("2.3.0",))
+        results = check_peer(cpo, "charge", versions=("2.3.0",), patience_seconds=1)
 
     assert {result.outcome for result in results} == {Outcome.SKIP}
     assert "No connector is available" in results[0].message
