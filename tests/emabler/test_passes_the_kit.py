@@ -22,7 +22,8 @@ def test_nothing_fails_and_nothing_is_warned_of_in_both_versions(
     sqlite_env: Env, running_server: RunningServer, tmp_path: Path
 ) -> None:
     env = {name: value for name, value in sqlite_env.items() if name != "OCPP_SECURITY_PROFILE"}
-    url, _ = running_server(env | {"OCPP_METER_INTERVAL_SECONDS": "1"}, "--demo")
+    often = {"OCPP_METER_INTERVAL_SECONDS": "1", "LIVE_UPDATE_SECONDS": "1"}  # two figures within the charge
+    url, _ = running_server(env | often, "--demo")
     invited = managed(env, "ocpi_party", "Kit", "--country=NL", "--party=PTC").stdout
     token = re.search("Token A: (.+)", invited)
     assert token
@@ -33,7 +34,7 @@ def test_nothing_fails_and_nothing_is_warned_of_in_both_versions(
         f"--url={url}/ocpi/versions",
         f"--token={token[1]}",
         f"--json={tmp_path / 'report.json'}",
-        "--charge-seconds=3",
+        "--charge-seconds=5",
         "--settle-seconds=1",
     )
 
