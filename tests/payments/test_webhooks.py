@@ -183,12 +183,15 @@ def test_a_peer_that_is_not_there_is_tried_again(due):
 
 
 def test_a_peer_that_drips_its_answer_does_not_hold_the_worker(due, monkeypatch):
-    monkeypatch.setattr(outbound, "UNREAD", outbound.Limits(most_bytes=0, call_seconds=0.3))
-    stop = threading.Event()
+    outbound._trust()  # read before the call: that may take a slow machine longer than the call has
+    monkeypatch.setattr(outbound, "UNREAD", outbound.Limits(most_bytes=0, call_seconds=1))
+    called, stop = threading.Event(), threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(20)  # a call that never comes fails the test; it must not hang the run
 
         def drip():
             line, _ = server.accept()
+            called.set()
             with line:
                 line.sendall(b"HTTP/1.1 200 OK\r\n")
                 while not stop.wait(0.02):
@@ -205,7 +208,8 @@ def test_a_peer_that_drips_its_answer_does_not_hold_the_worker(due, monkeypatch)
         assert not deliver(due)
 
         stop.set()
-        thread.join()
+        thread.join(30)
+    assert called.is_set()
     assert "no answer within" in message_of(due).last_error
 
 
