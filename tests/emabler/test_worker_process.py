@@ -103,7 +103,7 @@ def test_a_worker_keeps_its_connections_from_task_to_task_and_replaces_broken_on
         assert len(set(known)) < 3  # the pool opens a second one while the first has yet to answer
 
         with psycopg.connect(postgres_env["DATABASE_URL"], autocommit=True) as connection:
-            connection.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s) AS pid", [known])
+            connection.execute("SELECT pg_terminate_backend(pid, 5000) FROM unnest(%s) AS pid", [known])
 
         assert not set(served(2)) & set(known)
 
