@@ -49,6 +49,7 @@ class SimulatedConnector:
     transaction: SimulatedTransaction | None = None
     taken_wh: float = field(default=0.0)  # by the vehicle that is plugged in
     limit_w: float | None = None  # of a charging profile for the running transaction
+    metered_at: datetime = field(default_factory=now)  # the moment of `register_wh`
 
     @property
     def battery_is_full(self) -> bool:
@@ -66,8 +67,9 @@ class SimulatedConnector:
             return 0.0
         return self.power_w if self.limit_w is None else min(self.power_w, self.limit_w)
 
-    def advance(self, seconds: float) -> None:
-        """Let time pass: energy flows into the vehicle while it takes any."""
+    def advance(self, seconds: float, at: datetime) -> None:
+        """Let time pass until `at`: energy flows into the vehicle while it takes any."""
+        self.metered_at = at
         energy_wh = self.present_power_w * seconds / 3600
         if self.battery_wh is not None:
             energy_wh = min(energy_wh, max(0.0, self.battery_wh - self.taken_wh))
@@ -87,7 +89,7 @@ class SimulatedConnector:
     def meter_value(
         self, context: str, fault: Fault = Fault.NONE, register_wh: int | None = None
     ) -> dict[str, Any]:
-        """Return one entry of a `meterValue` list, as this station writes it."""
+        """Return one entry of a `meterValue` list, as this station writes it: the register and its moment."""
         energy_wh = self.shown_wh if register_wh is None else register_wh
         in_kwh = fault is Fault.KWH_UNIT
         energy = {
@@ -102,7 +104,7 @@ class SimulatedConnector:
             "measurand": "Power.Active.Import",
             "unit": "W",
         }
-        return {"timestamp": iso(now()), "sampledValue": [energy, power]}
+        return {"timestamp": iso(self.metered_at), "sampledValue": [energy, power]}
 
     def sample(self, fault: Fault) -> dict[str, Any]:
         """Take a periodic sample of the running transaction, with the station's faults in it."""

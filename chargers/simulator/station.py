@@ -216,7 +216,7 @@ class SimulatedStation:
         """Open a transaction: close the contactor, keep the message until it is answered."""
         self._advance()
         connector.waiting_tag, connector.limit_w = "", None
-        transaction = SimulatedTransaction(id_tag, connector.shown_wh, now())
+        transaction = SimulatedTransaction(id_tag, connector.shown_wh, connector.metered_at)
         connector.transaction = transaction
         self.outbox.put(
             "StartTransaction",
@@ -252,7 +252,7 @@ class SimulatedStation:
         payload: dict[str, Any] = {
             "idTag": transaction.id_tag,
             "meterStop": meter_stop_wh,
-            "timestamp": iso(now()),
+            "timestamp": iso(connector.metered_at),
             "reason": reason,
         }
         if self.configuration.get({"key": ["StopTxnSampledData"]})["configurationKey"][0]["value"]:
@@ -376,7 +376,8 @@ class SimulatedStation:
 
     def _advance(self) -> None:
         """Let energy flow up to now: at each tick, and whenever a meter is read or a contactor moves."""
-        at = time.monotonic()
+        # Read together: what is stamped later than it was metered looks like more power than there is.
+        clock, at = time.monotonic(), now()
         for connector in self.connectors.values():
-            connector.advance(at - self._advanced_at)
-        self._advanced_at = at
+            connector.advance(clock - self._advanced_at, at)
+        self._advanced_at = clock
