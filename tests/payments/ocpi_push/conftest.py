@@ -1,6 +1,7 @@
 """The platform of the cast's PTP, in both versions, and a carrier that only writes down."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,7 +21,10 @@ def ptp(cast: Cast) -> Iterator[Platform]:
 
 @pytest.fixture
 def carried(monkeypatch: pytest.MonkeyPatch) -> Carried:
-    """A carrier of the topics `first` and `second`, which goes after `first`."""
+    """A carrier of the topics `first` and `second`, which goes after `first`; it takes no time."""
+    monkeypatch.setattr(
+        outbox, "time", SimpleNamespace(monotonic=lambda: 0.0)
+    )  # the tests say what time it is
     monkeypatch.setattr(outbox, "_carriers", {})
     monkeypatch.setattr(lanes, "_earlier", {})
     carrier = Carried()
