@@ -26,7 +26,7 @@ def make_ptp() -> Iterator[Make]:
     with ExitStack() as stack:
 
         def make(settings: dict[str, Any] | None = None, **more: Any) -> PtpSimulator:
-            ptp = PtpSimulator(PtpSettings(**{"call_seconds": 2.0, **(settings or {})}), **more)
+            ptp = PtpSimulator(PtpSettings(**(settings or {})), **more)
             stack.enter_context(ptp.server)
             return ptp
 
