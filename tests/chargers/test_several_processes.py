@@ -33,6 +33,10 @@ def servers(
     }
     monkeypatch.setattr(consumer, "_door", DoorThrottle())
     monkeypatch.setattr(consumer, "SETTLE_IN_SECONDS", 3600.0)
+    monkeypatch.setattr(
+        wake, "HINT_TIMEOUT_SECONDS", 20.0
+    )  # no hint may be given up here, however slow Redis is
+    monkeypatch.setattr(process, "LAYER_SECONDS", 20.0)
     with serving(application) as first, serving(application) as second:
         yield first, second
     database.close()
