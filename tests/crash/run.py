@@ -213,7 +213,7 @@ def _planted(name: str, seed: int) -> dict[str, Any]:
         "mutant": name,
         "linger_seconds": MUTANTS[name].linger_seconds,
         "kills_per_round": 15,
-        "calm_seconds": 20.0,
+        "calm_seconds": 60.0,
     }
 
 
