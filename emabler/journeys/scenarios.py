@@ -7,7 +7,7 @@ from emabler.journeys.play import Play
 
 DEFAULT = "terminal-stop"
 SMALL_HOLD = "1.00"  # used up within about 17 seconds at 350 kW
-SMALL_BATTERY_KWH = "0.35"
+SMALL_BATTERY_KWH = "0.7"  # full after seven seconds at 350 kW: a slow machine must see it charge, too
 
 
 @dataclass(frozen=True, slots=True)
