@@ -28,6 +28,7 @@ MODULES: Final = {
     "tokens": "SENDER",
     "payments": "SENDER",
 }
+ANSWERED_WITHIN_SECONDS: Final = 2.0
 OBJECTS: Final = ("locations", "tariffs", "sessions")
 
 STRANGER: Final = Reply(status_code=2001, message="Who are you?", http_status=401)
@@ -162,13 +163,20 @@ class PtpSide:
                 self._news.wait(left)
 
     def stray(self) -> list[str]:
-        """Requests for what we do not offer: such a peer makes up its URLs."""
-        known = {(found.request.method, found.request.path) for found in self.since(0)}
-        return [
-            f"{asked.method} {asked.path}"
-            for asked in list(self.server.received)
-            if (asked.method, asked.path) not in known
-        ]
+        """Requests for what we do not offer: such a peer makes up its URLs.
+
+        What we are answering stands in the journal a moment after it came.
+        """
+        asked = [(request.method, request.path) for request in list(self.server.received)]
+        until = time.monotonic() + ANSWERED_WITHIN_SECONDS
+        with self._news:
+            while True:
+                known = {(found.request.method, found.request.path) for found in self.journal}
+                strange = [f"{method} {path}" for method, path in asked if (method, path) not in known]
+                left = until - time.monotonic()
+                if not strange or left <= 0:
+                    return strange
+                self._news.wait(left)
 
     def _door(self, request: Request, handler: Handler) -> Reply:
         kind = _kind(request.path)

@@ -1,12 +1,15 @@
 """The kit's own side of the wire, called as a CPO calls it."""
 
+import threading
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
 
 from payments.conformance.ptp_side import PtpSide
 from payments.simulator.ocpi.wire import Party, token_header
+from tests.chargers.parts import eventually
 
 
 @pytest.fixture
@@ -55,3 +58,28 @@ def test_a_stranger_is_written_down_and_changes_nothing(side: PtpSide) -> None:
     assert answer.status_code == 401
     assert [delivery.known_token for delivery in side.since(0)] == [False]
     assert side.mirror.get("/ocpi/ptp/2.3.0/locations/FI/EMB/HARBOUR") is None
+
+
+def test_a_push_that_is_being_answered_is_no_url_of_the_peers_making(
+    side: PtpSide, cpo: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at, put = threading.Event(), side.mirror.put
+
+    def put_later(*arguments: Any) -> bool:
+        assert looked_at.wait(20)
+        return put(*arguments)
+
+    monkeypatch.setattr(side.mirror, "put", put_later)
+    push = threading.Thread(target=cpo.put, args=("/sessions/FI/EMB/S1",), kwargs={"json": {"id": "S1"}})
+    push.start()
+    eventually(lambda: side.server.received)
+    threading.Timer(0.2, looked_at.set).start()
+
+    assert side.stray() == []
+    push.join()
+
+
+def test_a_url_of_the_peers_making_is_told(side: PtpSide, cpo: httpx.Client) -> None:
+    cpo.put("/prices/FI/EMB/T1", json={"id": "T1"})
+
+    assert side.stray() == ["PUT /ocpi/ptp/2.3.0/prices/FI/EMB/T1"]
