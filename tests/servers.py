@@ -11,7 +11,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,8 @@ import httpx
 import psycopg
 import redis
 
+from emabler.journeys.processes import free_port
+
 ROOT = Path(__file__).resolve().parent.parent
 STARTUP_SECONDS = 30.0  # generous: a loaded machine with two cores must not turn a slow start into a failure
 POSTGRES_PLACES = ("/usr/lib/postgresql/*/bin", "/usr/local/bin", "/opt/homebrew/bin", "/usr/pgsql-*/bin")
@@ -31,14 +32,6 @@ _PR_SET_PDEATHSIG = 1
 
 class ServerMissing(Exception):
     """A server's binary is not on this machine."""
-
-
-def free_port() -> int:
-    """Return a loopback port that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def die_with_parent() -> None:

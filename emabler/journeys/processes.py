@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import itertools
 import os
 import signal
 import socket
@@ -13,14 +14,22 @@ from typing import IO
 from django.conf import settings
 
 END_SECONDS = 10.0
+FIRST_PORT, PORTS = 20_000, 12_000
 _PR_SET_PDEATHSIG = 1
+_draws = itertools.count(os.getpid() * 997)  # a thousand ports from those of the process that started next
 
 
 def free_port() -> int:
-    """Return a port of the loopback that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port of the loopback that nobody listens on, for a child that binds it seconds from now.
+
+    The kernel gives ports from 32768 on to whoever calls somebody, so one of those may be gone by then. What is
+    below is dealt out here: each process begins at a place of its own and goes round.
+    """
+    while True:
+        port = FIRST_PORT + next(_draws) % PORTS
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def manage(*words: str) -> list[str]:

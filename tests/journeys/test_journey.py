@@ -1,6 +1,8 @@
 """Complete payments against a running server. `make journey` plays every scenario; here are the telling ones."""
 
+import itertools
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -89,6 +91,17 @@ def test_taps_are_doubled_and_servers_killed_and_each_payment_is_captured_once()
     assert outcomes["double-tap"][0].remote_starts == 1
     declined = outcomes["declined"][0]
     assert (declined.session_status, declined.payment_status, declined.captured) == (None, None, None)
+
+
+def test_a_port_is_dealt_out_that_nobody_has_and_the_kernel_gives_to_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(processes, "_draws", itertools.count())
+    taken = processes.free_port()
+    monkeypatch.setattr(processes, "_draws", itertools.count(taken - processes.FIRST_PORT))
+
+    with socket.create_server(("127.0.0.1", taken)):
+        assert taken < processes.free_port() < 32_768
 
 
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
