@@ -25,6 +25,7 @@ from sessions_app import states
 from sessions_app.effects import EFFECTS
 from sessions_app.errors import NothingToStop
 from sessions_app.models import Session, SessionEvent
+from sessions_app.place import place_of
 from sessions_app.signals import session_changed
 from sessions_app.states import Alert, Effect, Life, SessionState, StopReason, Timers
 from tariffs.models import TariffVersion
@@ -143,6 +144,7 @@ def _new_session(request: StartRequest, evse: EVSE, life: Life, now: datetime) -
         tariff_version=request.tariff_version,
         tariff_snapshot=request.tariff_version.document,
         time_zone=evse.site.time_zone,
+        place=place_of(evse, request.connector),
         requested_at=now,
         changed_at=now,
     )

@@ -68,6 +68,9 @@ class Session(models.Model):
     )
     tariff_snapshot = models.JSONField(help_text="the tariff as it was at the tap")
     time_zone = models.CharField(max_length=255)
+    place = models.JSONField(
+        null=True, blank=True, help_text="where it is, as of the tap; empty before 2026-11"
+    )
     # --- meter and live cost, as of the newest accepted sample
     energy_wh = models.BigIntegerField(default=0)
     power_w = models.BigIntegerField(null=True, blank=True)

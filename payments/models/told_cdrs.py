@@ -28,6 +28,9 @@ class ToldCdr(models.Model):
         help_text="empty: it costs nothing and only lets the hold go",
     )
     told_at = models.DateTimeField()
+    with_invoice = models.BooleanField(
+        null=True, editable=False, help_text="whether it names our receipt; empty before 2026-11"
+    )
 
     class Meta:
         verbose_name = "told CDR"

@@ -21,6 +21,7 @@ from payments.ocpi.sessions import AuthMethod, kwh
 from payments.ocpi.signed_data import signed_data_document
 from payments.ocpi.tariffs import tariff_document, utc_text
 from sessions_app.models import CDR, Session
+from sessions_app.place import Place, place_of
 from tariffs.engine.document import from_document
 from tariffs.engine.money import round_half_up
 from tariffs.engine.terms import Restrictions, Tariff
@@ -118,10 +119,10 @@ def zero_cdr_document(
 
 def cdr_token(session: Session) -> dict[str, str]:
     """The one-time token of a payment that came without one (mod_tokens, TokenType AD_HOC_USER)."""
-    site = session.evse.site
+    place = _place(session)
     return {
-        "country_code": site.country_code,
-        "party_id": site.party_id,
+        "country_code": place["country_code"],
+        "party_id": place["party_id"],
         "uid": session.authorization_reference,
         "type": "AD_HOC_USER",
         "contract_id": session.authorization_reference,
@@ -130,37 +131,43 @@ def cdr_token(session: Session) -> dict[str, str]:
 
 def _names(session: Session, cdr_id: str, token: Mapping[str, str] | None) -> dict[str, Any]:
     """Whose CDR it is, of which session, paid by whom, and where."""
-    site = session.evse.site
+    place = _place(session)
     return {
-        "country_code": site.country_code,
-        "party_id": site.party_id,
+        "country_code": place["country_code"],
+        "party_id": place["party_id"],
         "id": cdr_id,
         "session_id": str(session.pk),
         "cdr_token": dict(token) if token else cdr_token(session),
         "auth_method": AuthMethod.COMMAND.value,
         "authorization_reference": session.authorization_reference,
-        "cdr_location": _location(session),
+        "cdr_location": _location(place),
     }
 
 
-def _location(session: Session) -> dict[str, Any]:
+def _place(session: Session) -> Place:
+    return session.place or place_of(session.evse, session.connector)
+
+
+def _location(place: Place) -> dict[str, Any]:
     """CdrLocation; what it requires and nobody entered is filled as in a Location."""
-    site, evse, connector = session.evse.site, session.evse, session.connector
+    latitude, longitude = (
+        Decimal(place[name]) if place[name] else None for name in ("latitude", "longitude")
+    )
     return given(
         {
-            "id": site.location_id,
-            "name": site.name,
-            "address": site.address[:MAX_ADDRESS] or NOT_AVAILABLE,
-            "city": site.city or NOT_AVAILABLE,
-            "postal_code": site.postal_code,
-            "country": site.country,
-            "coordinates": place_document(site.latitude, site.longitude) or NOWHERE,
-            "evse_uid": evse.uid,
-            "evse_id": evse.evse_id or evse.uid,
-            "connector_id": connector.connector_id,
-            "connector_standard": connector.standard,
-            "connector_format": connector.format,
-            "connector_power_type": connector.power_type,
+            "id": place["location_id"],
+            "name": place["name"],
+            "address": place["address"][:MAX_ADDRESS] or NOT_AVAILABLE,
+            "city": place["city"] or NOT_AVAILABLE,
+            "postal_code": place["postal_code"],
+            "country": place["country"],
+            "coordinates": place_document(latitude, longitude) or NOWHERE,
+            "evse_uid": place["evse_uid"],
+            "evse_id": place["evse_id"] or place["evse_uid"],
+            "connector_id": place["connector_id"],
+            "connector_standard": place["standard"],
+            "connector_format": place["format"],
+            "connector_power_type": place["power_type"],
         }
     )
 

@@ -38,7 +38,7 @@ def stamp_due(connection: OcpiConnection) -> None:
         now = max(timezone.now(), newest) if newest else timezone.now()
         due = _due(connection, _horizon(connection))
         for each in due:
-            each.told_at = now
+            each.told_at, each.with_invoice = now, _makes_invoice(connection)
         ToldCdr.objects.bulk_create(due)
 
 
@@ -88,10 +88,15 @@ def document(told: ToldCdr, version: Version) -> dict[str, Any]:
 
 def _invoice_number(told: ToldCdr, cdr: CDR) -> str:
     """The number of our receipt exactly when we make it (OCPI 2.3.0 mod_payments, InvoiceCreator)."""
-    if told.connection.invoice_creator != OcpiConnection.InvoiceCreator.CPO:
+    makes_it = _makes_invoice(told.connection) if told.with_invoice is None else told.with_invoice
+    if not makes_it:
         return ""
     paper = getattr(cdr, "credit_note", None) if cdr.credit_of_id else getattr(told.payment, "receipt", None)
     return "" if paper is None else str(paper.full_number)
+
+
+def _makes_invoice(connection: OcpiConnection) -> bool:
+    return connection.invoice_creator == OcpiConnection.InvoiceCreator.CPO
 
 
 def releases(connection: OcpiConnection) -> bool:

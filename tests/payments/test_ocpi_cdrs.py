@@ -179,8 +179,7 @@ class TestCdr:
 
     def test_a_site_with_a_long_address_or_no_place_on_the_map_still_gives_a_whole_cdr(self):
         cdr = charged()
-        site = cdr.session.evse.site
-        site.address, site.latitude = "A" * 60, None
+        cdr.session.place |= {"address": "A" * 60, "latitude": ""}
 
         location = written(cdr)["cdr_location"]
 

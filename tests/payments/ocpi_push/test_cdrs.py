@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from chargers.facts import CommandOutcome
+from chargers.models import EVSE, Connector, Site
 from payments import decisions, outbox, settlement
 from payments.models import OcpiConnection, OutboxMessage, Payment
 from payments.ocpi.cdrs import zero_cdr_id
@@ -13,7 +14,7 @@ from payments.ocpi.push.remembered import Kind, recall
 from payments.settlement import OCPI_CDR, OCPI_SESSION, CaptureReport
 from payments.simulator.ocpi.wire import Reply
 from payments.states import CaptureStatus, PaymentState, Review
-from sessions_app.models import CDR
+from sessions_app.models import CDR, Session
 from tests import builders
 from tests.payments.ocpi_push.platform import LOST, Platform, deliver, message, platform, reply
 
@@ -178,12 +179,16 @@ def refunded(ptp: Platform) -> tuple[Payment, CDR]:
     """A payment that was captured, and a credit of which its platform knows nothing yet."""
     payment = ended(ptp)
     deliver(ptp, OCPI_CDR, payment.pk)
+    return refund_of(payment)
+
+
+def refund_of(payment: Payment) -> tuple[Payment, CDR]:
+    """Capture it, and give it back."""
     report = CaptureReport(
         confirmation_id="c-1", status=CaptureStatus.SUCCESS, amount_minor=500, currency="EUR"
     )
     settlement.confirm(payment.pk, report, now=timezone.now())
-    credit = decisions.refund(payment.pk, 500, actor="staff", reason="rain", now=timezone.now())
-    return payment, credit
+    return payment, decisions.refund(payment.pk, 500, actor="staff", reason="rain", now=timezone.now())
 
 
 def test_a_refund_that_went_back_by_hand_is_not_told_any_more(ptp: Platform) -> None:
@@ -206,7 +211,7 @@ def test_a_credit_that_has_arrived_can_be_sent_again(ptp: Platform) -> None:
 
     assert deliver(ptp, decisions.OCPI_CREDIT, credit.pk)
 
-    assert ptp.last.body["id"] == str(credit.pk)
+    assert [call.split("/")[0] for call in ptp.calls] == ["GET cdrs"]  # it has it already
 
 
 def test_a_hold_from_before_the_signal_was_chosen_is_let_go_by_it(ptp: Platform) -> None:
@@ -226,3 +231,43 @@ def test_a_hold_from_before_the_signal_was_chosen_is_let_go_by_it(ptp: Platform)
 
     stuck.refresh_from_db()
     assert stuck.state == PaymentState.RELEASED
+
+
+@pytest.mark.parametrize("cost", ["a bill", "nothing"])
+def test_a_cdr_says_the_same_for_ever(cast: builders.Cast, cost: str) -> None:
+    """mod_cdrs: once sent it cannot be changed, and the Location in it is as it was at the start."""
+    with platform(cast, release_signal=OcpiConnection.ReleaseSignal.ZERO_COST_CDR) as ptp:
+        payment = ended(ptp) if cost == "a bill" else refused_start(ptp)
+        ptp.answers = [reply(3000, http_status=500)]
+        assert not deliver(ptp, OCPI_CDR, payment.pk)
+        first = ptp.server.received[-1].body
+
+        Site.objects.update(party_id="NEW", address="Elsewhere 1", latitude="1.0", longitude="2.0")
+        EVSE.objects.update(evse_id="FI*NEW*E1")
+        Connector.objects.update(format="SOCKET")
+        OcpiConnection.objects.update(invoice_creator=OcpiConnection.InvoiceCreator.PTP)
+        assert deliver(ptp, OCPI_CDR, payment.pk)
+
+        posts = [call.body for call in ptp.server.received if call.method == "POST"]
+        assert posts == [first, first]
+
+
+def test_a_credit_names_the_place_of_its_original(ptp: Platform) -> None:
+    payment = ended(ptp)
+    deliver(ptp, OCPI_CDR, payment.pk)
+    original = ptp.last.body
+    Site.objects.update(address="Elsewhere 1")
+
+    _, credit = refund_of(payment)
+    assert deliver(ptp, decisions.OCPI_CREDIT, credit.pk)
+
+    assert ptp.last.body["cdr_location"] == original["cdr_location"]
+
+
+def test_a_session_from_before_places_were_kept_names_todays(ptp: Platform) -> None:
+    payment = ended(ptp)
+    Session.objects.update(place=None)
+
+    assert deliver(ptp, OCPI_CDR, payment.pk)
+
+    assert ptp.last.body["cdr_location"]["id"] == Site.objects.get().location_id

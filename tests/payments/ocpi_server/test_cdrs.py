@@ -41,7 +41,10 @@ def test_the_invoice_is_named_by_whoever_makes_it(cast: Cast, ptp: Reader) -> No
 
     assert ptp.get("cdrs").data[0]["invoice_reference_id"] == number
     ptp.change(invoice_creator="PTP")
-    assert "invoice_reference_id" not in ptp.get("cdrs").data[0]
+    charged(cast, ptp)
+    first, second = ptp.get("cdrs").data
+    assert first["invoice_reference_id"] == number  # a CDR that was told stays as it is
+    assert "invoice_reference_id" not in second
 
 
 def test_nothing_is_told_before_the_payment_knows_of_it(cast: Cast, ptp: Reader) -> None:
