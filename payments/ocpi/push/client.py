@@ -28,6 +28,7 @@ __all__ = ["Answer", "BadAnswer", "CallFailed", "Refused", "Unreachable", "call"
 
 MOST_PAGES: Final = 1_000  # a `next` link that leads in a circle ends here
 PAGE_LIMIT: Final = 100  # what we ask for; a platform may give less
+LATE_PAGE_SECONDS: Final = 2.0  # for the objects of a page that used up the time itself
 LONGEST_LINK: Final = 4_096  # characters of a Link header, whose addresses are not longer than ours
 _FIXED: Final = {
     "Accept": "application/json",
@@ -131,8 +132,8 @@ def objects(
     """Yield a list object after object, as far as the `next` links lead (OCPI 2.3.0 transport_and_format).
 
     Without a `query` the URL is one where a list goes on, behind the first `done` objects there. Nothing is asked
-    for or given after `until`, in seconds of `time.monotonic`: also a single page may hold more than there is time
-    for. Raises Unfinished then, and Refused, Unreachable, BadAnswer; the latter also for a link to another host,
+    for after `until`, in seconds of `time.monotonic`, and little given: also a single page may hold more than there is
+    time for. Raises Unfinished then, and Refused, Unreachable, BadAnswer; the latter also for a link to another host,
     which must not get our token, for one that is too long to be read, and for lists without an end.
     """
     address = url if query is None else _with_query(url, {"limit": str(PAGE_LIMIT), **query})
@@ -141,8 +142,10 @@ def objects(
         answer = call(connection, "GET", address, module=module, limits=outbound.PAGE)
         if not answer.ok or not isinstance(answer.data, list):
             raise _bad(f"no list came: {answer}", answer)
+        # Of a page that came late something is taken, or a list of a slow platform would never get on.
+        page_until = max(until, time.monotonic() + LATE_PAGE_SECONDS)
         for each in answer.data[done:]:
-            _look_at_the_clock(until, address, done)
+            _look_at_the_clock(page_until, address, done)
             yield each
             done += 1
         link = _next_link(answer)

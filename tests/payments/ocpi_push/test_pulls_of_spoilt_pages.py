@@ -181,6 +181,25 @@ def test_a_page_with_more_than_there_is_time_for_is_left_and_gone_on_with(
     assert ptp.connection.confirmations_pulled_at is not None
 
 
+def test_a_page_that_comes_late_is_taken_all_the_same(
+    ptp: Platform, lists: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a platform that takes its time would never get on with its lists, night after night."""
+    lists["financial-advice-confirmations"] = [[confirmation("late")]]
+    clock, really = {"now": 0.0}, client.call
+
+    def slow(*told: Any, **more: Any) -> client.Answer:
+        clock["now"] += 30
+        return really(*told, **more)
+
+    monkeypatch.setattr(
+        client, "time", SimpleNamespace(monotonic=lambda: clock["now"], perf_counter=time.perf_counter)
+    )
+    monkeypatch.setattr(client, "call", slow)
+
+    assert pulls.pull_confirmations(ptp.connection, now=timezone.now(), until=20.0).taken == 1
+
+
 def test_a_page_that_is_no_json_is_still_a_fault_of_the_platform(ptp: Platform, lists: Any) -> None:
     lists["financial-advice-confirmations"] = [[b'{"id": ']]
 
