@@ -70,8 +70,8 @@ def _start(
         return begin_wh, ""
     if begin is not None and _was_skipped_to(session, told, begin, samples, stop_wh):
         return begin_wh, UNLIKE_BEGIN.format(told=told, begin=begin_wh)
-    on_the_way = any(sample.context not in (BEGIN, END) for sample in samples)
-    before_wh = _stood_before(transaction) if told == 0 and not on_the_way else None
+    confirmed = any(sample.context != END for sample in samples)
+    before_wh = _stood_before(transaction) if told == 0 and not confirmed else None
     if before_wh is not None and stop_wh is not None and stop_wh >= before_wh:
         return before_wh, PLACEHOLDER
     return told, ""
@@ -82,7 +82,7 @@ def _was_skipped_to(
 ) -> bool:
     """Whether the meter stood at its own first value, not at the start value that was told.
 
-    Not where it ended below that: there the start value counts from 0 each time, and the sample does not.
+    Not where it was below that later: there the start value counts from 0 each time, and the sample does not.
     """
     assert session.started_at is not None
     begin_wh = begin.register_wh or 0
@@ -90,7 +90,8 @@ def _was_skipped_to(
     at_begin = Point(max(begin.sampled_at, session.started_at), begin_wh)
     final_wh = samples[-1].register_wh if stop_wh is None else stop_wh
     could_flow = fits(started, at_begin, session.connector.max_power_w)
-    return begin_wh > told and not could_flow and (final_wh or 0) >= begin_wh
+    later = [s.register_wh or 0 for s in samples if s.sampled_at > begin.sampled_at]
+    return begin_wh > told and not could_flow and min([final_wh or 0, *later]) >= begin_wh
 
 
 def _stood_before(transaction: Transaction) -> int | None:

@@ -265,6 +265,7 @@ def test_a_start_value_that_the_chargers_own_sample_contradicts_is_not_billed(
         (0, 40_000, 5_000),  # start and stop count from 0 each time, the sample does not
         (40_000, 40_030, 45_000),  # it flowed before the sample was taken
         (40_000, 0, 45_000),
+        (40_000, 99_000, 45_000),  # a spike
     ],
 )
 def test_a_sample_at_the_start_that_proves_nothing_changes_nothing(
@@ -275,6 +276,25 @@ def test_a_sample_at_the_start_that_proves_nothing_changes_nothing(
     end(made, stop_wh, reading(made, begin_wh, 0, context="Transaction.Begin"), after_seconds=1800)
 
     assert CDR.objects.get().energy_wh == 5_000
+
+
+def test_a_meter_of_the_session_that_is_told_on_the_way_is_believed() -> None:
+    made = running(register_wh=0)
+    begin = reading(made, 40_000, 0, context="Transaction.Begin")
+    on_the_way = [reading(made, 15_000 * n, 600 * n) for n in (1, 2)]
+
+    assert end(made, 45_000, begin, *on_the_way, after_seconds=1800) == []
+
+    assert CDR.objects.get().energy_wh == 45_000
+
+
+def test_a_zero_that_the_meter_itself_shows_is_no_placeholder() -> None:
+    """The meter was replaced since the transaction before."""
+    made = running(register_wh=0)
+    earlier(made, 9_000, 15_000)
+
+    assert end(made, 16_000, reading(made, 0, 0, context="Transaction.Begin")) == []
+    assert CDR.objects.get().energy_wh == 16_000
 
 
 def test_a_placeholder_is_found_also_where_the_end_has_a_sample() -> None:
