@@ -217,7 +217,10 @@ def sweep_one(payment_id: uuid.UUID, *, now: datetime) -> None:
     except Exception:
         # A fault of ours: staff see it while the hold still stands, and the next sweep tries again.
         with transaction.atomic():
-            move(locked(payment_id), states.Flagged(states.Review.UNSETTLED), now=now, actor="sweep")
+            payment = locked(payment_id)
+            is_due = payment.session is not None and payment.session.is_over
+            if is_due and payment.state == states.PaymentState.AUTHORIZED:
+                move(payment, states.Flagged(states.Review.UNSETTLED), now=now, actor="sweep")
         raise
     with transaction.atomic():
         move(locked(payment_id), states.DeadlinePassed(), now=now, actor="sweep")

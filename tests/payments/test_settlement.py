@@ -1,9 +1,10 @@
 """Settled once, told at least once, confirmed once; receipts numbered without a gap."""
 
+from datetime import timedelta
 from unittest.mock import Mock
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -173,6 +174,18 @@ class TestSettling:
         assert (payment.state, payment.review) == (PaymentState.AUTHORIZED, Review.UNSETTLED)
         monkeypatch.undo()
         sweep_payments()
+        payment.refresh_from_db()
+        assert (payment.state, payment.review) == (PaymentState.CAPTURING, "")
+
+    def test_a_fault_of_a_moment_raises_no_question_about_what_is_billed(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        payment = ended()
+        Payment.objects.filter(pk=payment.pk).update(deadline_at=timezone.now() - timedelta(seconds=1))
+        with monkeypatch.context() as broken:
+            broken.setattr(settlement, "settle", Mock(side_effect=OperationalError("gone")))
+            sweep_payments()
+
         payment.refresh_from_db()
         assert (payment.state, payment.review) == (PaymentState.CAPTURING, "")
 
