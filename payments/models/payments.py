@@ -135,6 +135,11 @@ class Payment(models.Model):
                 fields=["settled_at"], condition=Q(settled_at__isnull=False), name="payment_by_settled_at"
             ),
             models.Index(fields=["opened_at"], condition=~Q(review=""), name="payment_flagged"),
+            models.Index(
+                fields=["connection"],
+                condition=Q(state=str(PaymentState.RELEASING), connection__isnull=False),
+                name="payment_releasing",
+            ),
         ]
         permissions: ClassVar = [
             ("decide_money", "Can decide about money: refunds, write-offs, reviews, settlement files")

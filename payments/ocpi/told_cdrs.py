@@ -44,7 +44,7 @@ def stamp_due(connection: OcpiConnection) -> None:
 
 def told(connection: OcpiConnection, parties: frozenset[Party] | None = None) -> QuerySet[ToldCdr]:
     """Return what a platform is told, of some of our parties or of all, with all that `document` reads."""
-    of = Q() if parties is None else of_parties(parties, prefix="payment__session__evse__site__")
+    of = Q() if parties is None else _of_parties(parties)
     return (
         ToldCdr.objects.filter(of, connection=connection)
         .select_related(
@@ -65,6 +65,13 @@ def told(connection: OcpiConnection, parties: frozenset[Party] | None = None) ->
             "cdr__credit_note__pdf",
         )
     )
+
+
+def _of_parties(parties: frozenset[Party]) -> Q:
+    """Of the parties that the CDRs name: those of the tap, for older sessions the sites' own."""
+    place = "payment__session__place"
+    older = of_parties(parties, prefix="payment__session__evse__site__") & Q(**{f"{place}__isnull": True})
+    return of_parties(parties, prefix=f"{place}__") | older
 
 
 def document(told: ToldCdr, version: Version) -> dict[str, Any]:
@@ -120,17 +127,18 @@ def _due(connection: OcpiConnection, horizon: datetime | None) -> list[ToldCdr]:
     payments = Payment.objects.filter(connection=connection).order_by()
     releasing = payments.filter(state=PaymentState.RELEASING) if releases(connection) else payments.none()
     if horizon is not None:
-        # What waits to be released is few, and may have done so since before a CDR became the signal for it.
-        payments = payments.filter(Q(changed_at__gte=horizon) | Q(pk__in=releasing))
-    bills = (
-        CDR.objects.filter(session__payment__in=payments, told=None)
+        payments = payments.filter(changed_at__gte=horizon)
+    untold = CDR.objects.filter(told=None).order_by().values_list("issued_at", "pk", "session__payment")
+    bills = set(
+        untold.filter(session__payment__in=payments)
         .exclude(session__payment__state=PaymentState.AUTHORIZED)
-        .exclude(~Q(session__payment__in=releasing), total_incl_minor=0)
-        .order_by("issued_at", "pk")
-        .values_list("pk", "session__payment")
+        .exclude(total_incl_minor=0)
     )
+    # What waits to be released is few, and may have done so since before a CDR became the signal for it.
+    bills |= set(untold.filter(session__payment__in=releasing))
     due = [
-        ToldCdr(id=pk, connection=connection, payment_id=payment_pk, cdr_id=pk) for pk, payment_pk in bills
+        ToldCdr(id=pk, connection=connection, payment_id=payment_pk, cdr_id=pk)
+        for _, pk, payment_pk in sorted(bills)
     ]
     return due + _due_releases(connection, releasing)
 

@@ -7,16 +7,18 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from chargers.facts import EvseStatus
+from chargers.models import EVSE, Site
 from payments import decisions, settlement
 from payments.models import Payment, Receipt, ToldCdr
 from payments.ocpi import told_cdrs
 from payments.ocpi.cdr_entries import parse_cdr
 from payments.settlement import CaptureReport
 from payments.states import CaptureStatus, PaymentState
-from sessions_app.models import CDR
+from sessions_app.models import CDR, Session
 from tests.builders import Cast
 from tests.payments.ocpi_server.paying import LONG_AGO, TOKEN, charged, elsewhere, text_of
-from tests.payments.ocpi_server.reader import Reader
+from tests.payments.ocpi_server.reader import Reader, contract, reader
 
 # --- CDRs -----------------------------------------------------------------------------------------
 
@@ -41,6 +43,7 @@ def test_the_invoice_is_named_by_whoever_makes_it(cast: Cast, ptp: Reader) -> No
 
     assert ptp.get("cdrs").data[0]["invoice_reference_id"] == number
     ptp.change(invoice_creator="PTP")
+    EVSE.objects.update(status=EvseStatus.AVAILABLE)
     charged(cast, ptp)
     first, second = ptp.get("cdrs").data
     assert first["invoice_reference_id"] == number  # a CDR that was told stays as it is
@@ -155,3 +158,21 @@ def test_pages_take_a_fixed_number_of_queries(cast: Cast, ptp: Reader) -> None:
 
     assert (queries("cdrs"), queries("sessions")) == few
     assert max(few) <= 9
+
+
+@pytest.mark.parametrize("place_is_known", [True, False])
+def test_a_cdr_is_found_where_it_says_that_it_is(cast: Cast, place_is_known: bool) -> None:
+    """A site that went to another party left its CDRs with the one before; older ones know today's alone."""
+    ptp = reader(of=cast.ptp)
+    contract(ptp, ("SE", "OTH"))
+    charged(cast, ptp)
+    if not place_is_known:
+        Session.objects.update(place=None)
+    Site.objects.update(country_code="SE", party_id="OTH")
+    owner, other = (("FI", "EMB"), ("SE", "OTH"))[:: 1 if place_is_known else -1]
+
+    (document,) = ptp.get("cdrs", to=owner).data
+
+    assert (document["country_code"], document["party_id"]) == owner
+    assert ptp.get(f"cdrs/{'/'.join(owner)}/{document['id']}").data == document
+    assert ptp.get("cdrs", to=other).data == []
