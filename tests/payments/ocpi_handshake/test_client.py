@@ -226,17 +226,23 @@ def test_pages_follow_the_links_and_keep_what_was_asked_for(connection, peer):
     assert [request.query["date_from"] for request in peer.received] == ["2026-01-01"] * 3
 
 
-def test_a_list_goes_on_behind_what_came_of_its_page(connection, peer, monkeypatch):
+@pytest.fixture
+def seconds_of_looks(monkeypatch):
+    """Each look at the clock takes a second."""
     now = itertools.count()
-    monkeypatch.setattr(
-        client, "time", SimpleNamespace(monotonic=lambda: next(now), perf_counter=time.perf_counter)
-    )
+    looked = SimpleNamespace(monotonic=lambda: next(now), perf_counter=time.perf_counter)
+    monkeypatch.setattr(client, "time", looked)
+    monkeypatch.setattr(client, "LATE_PAGE_SECONDS", 0)
+
+
+@pytest.mark.usefixtures("seconds_of_looks")
+def test_a_list_goes_on_behind_what_came_of_its_page(connection, peer):
     link = f'<{peer.url}/list?page=2>; rel="next"'
     pages = {"1": Reply([0, 1, 2], headers={"Link": link}), "2": Reply([3, 4, 5, 6, 7])}
     peer.route("GET", "/list", lambda asked: pages[asked.query.get("page", "1")])
-    got = client.objects(connection, f"{peer.url}/list", query={"page": "1"}, until=7)
+    got = client.objects(connection, f"{peer.url}/list", query={"page": "1"}, until=9)
 
-    assert list(itertools.islice(got, 6)) == [0, 1, 2, 3, 4, 5]  # two looks at the clock are for the pages
+    assert list(itertools.islice(got, 6)) == [0, 1, 2, 3, 4, 5]  # four looks at the clock are for the pages
     with pytest.raises(client.Unfinished) as stopped:
         next(got)
 
@@ -246,13 +252,10 @@ def test_a_list_goes_on_behind_what_came_of_its_page(connection, peer, monkeypat
     assert [asked.query for asked in peer.received] == [{"page": "2"}]
 
 
-def test_a_first_page_that_was_too_long_is_asked_for_again_as_it_was(connection, peer, monkeypatch):
-    now = itertools.count()
-    monkeypatch.setattr(
-        client, "time", SimpleNamespace(monotonic=lambda: next(now), perf_counter=time.perf_counter)
-    )
+@pytest.mark.usefixtures("seconds_of_looks")
+def test_a_first_page_that_was_too_long_is_asked_for_again_as_it_was(connection, peer):
     peer.route("GET", "/list", lambda _: Reply([0, 1, 2]))
-    got = client.objects(connection, f"{peer.url}/list", query={"date_from": "2026-01-01"}, until=1)
+    got = client.objects(connection, f"{peer.url}/list", query={"date_from": "2026-01-01"}, until=2)
 
     assert next(got) == 0
     with pytest.raises(client.Unfinished) as stopped:
